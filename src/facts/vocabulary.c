@@ -1,0 +1,356 @@
+#include "facts/vocabulary.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <string.h>
+
+#define ALL_KINDS (FACT_KIND_BIT(FACT_KIND_COUNT) - 1)
+#define PAIR FACT_KIND_BIT(FACT_KIND_CAPTURE_PAIR)
+#define CAPTURE FACT_KIND_BIT(FACT_KIND_CAPTURE)
+
+static const char *const place_words[] = {
+	[PLACE_GUEST] = "guest",
+	[PLACE_GUEST_HOST_PATH] = "guest-host-path",
+	[PLACE_HOST] = "host",
+	[PLACE_NAT] = "nat",
+	[PLACE_BEYOND_HOST] = "beyond-host",
+	[PLACE_CAPTURE] = "capture",
+	NULL,
+};
+
+static const char *const direction_words[] = {
+	[PATH_DIRECTION_FROM_GUEST] = "from-guest",
+	[PATH_DIRECTION_TO_GUEST] = "to-guest",
+	NULL,
+};
+
+static const char *const leg_words[] = {
+	[LOST_LEG_NONE] = "none",
+	[LOST_LEG_REQUEST] = "request",
+	[LOST_LEG_RESPONDER] = "responder",
+	[LOST_LEG_REPLY] = "reply",
+	NULL,
+};
+
+static const char *const outcome_words[] = {
+	[OUTCOME_WORKED] = "worked",
+	[OUTCOME_FAILED] = "failed",
+	[OUTCOME_REFUSED] = "refused",
+	[OUTCOME_INTERMITTENT] = "intermittent",
+	[OUTCOME_UNDECIDED] = "undecided",
+	NULL,
+};
+
+static const char *const mode_words[] = {
+	[NETWORK_MODE_BRIDGED] = "bridged",
+	[NETWORK_MODE_NAT] = "nat",
+	[NETWORK_MODE_USER_NAT] = "user-nat",
+	[NETWORK_MODE_HOST_ONLY] = "host-only",
+	[NETWORK_MODE_ROUTED] = "routed",
+	[NETWORK_MODE_UNKNOWN] = "unknown",
+	NULL,
+};
+
+static const char *const party_words[] = {
+	[PARTY_GUEST] = "guest",
+	[PARTY_HOST] = "host",
+	[PARTY_GATEWAY] = "gateway",
+	[PARTY_SERVER] = "server",
+	[PARTY_CLIENT] = "client",
+	[PARTY_OTHER] = "other",
+	NULL,
+};
+
+static const char *const protocol_words[] = {
+	[PROTOCOL_ARP] = "arp",   [PROTOCOL_NDP] = "ndp",
+	[PROTOCOL_ICMP] = "icmp", [PROTOCOL_TCP] = "tcp",
+	[PROTOCOL_UDP] = "udp",   [PROTOCOL_DNS] = "dns",
+	[PROTOCOL_DHCP] = "dhcp", NULL,
+};
+
+static const char *const role_words[] = {
+	[CAPTURE_ROLE_HOST] = "host",
+	[CAPTURE_ROLE_VM] = "vm",
+	NULL,
+};
+
+static const char *const refusal_words[] = {
+	[REFUSAL_NONE] = "none",
+	[REFUSAL_RESET] = "reset",
+	[REFUSAL_NET_UNREACHABLE] = "net-unreachable",
+	[REFUSAL_HOST_UNREACHABLE] = "host-unreachable",
+	[REFUSAL_PORT_UNREACHABLE] = "port-unreachable",
+	[REFUSAL_PROHIBITED] = "prohibited",
+	[REFUSAL_TTL_EXCEEDED] = "ttl-exceeded",
+	[REFUSAL_OTHER] = "other",
+	NULL,
+};
+
+const struct enum_set enum_set_place = { "place", place_words };
+const struct enum_set enum_set_direction = { "direction", direction_words };
+const struct enum_set enum_set_leg = { "leg", leg_words };
+const struct enum_set enum_set_outcome = { "outcome", outcome_words };
+const struct enum_set enum_set_mode = { "mode", mode_words };
+const struct enum_set enum_set_party = { "party", party_words };
+const struct enum_set enum_set_protocol = { "protocol", protocol_words };
+const struct enum_set enum_set_role = { "role", role_words };
+const struct enum_set enum_set_refusal = { "refusal", refusal_words };
+
+#define ROW(kinds_, name_, type_, meaning_)                                    \
+	{                                                                      \
+		.name = (name_), .type = VALUE_TYPE_##type_,                   \
+		.kinds = (kinds_), .meaning = (meaning_)                       \
+	}
+#define WORD(kinds_, name_, set_, meaning_)                                    \
+	{                                                                      \
+		.name = (name_), .type = VALUE_TYPE_ENUM,                      \
+		.words = &enum_set_##set_, .kinds = (kinds_),                  \
+		.meaning = (meaning_)                                          \
+	}
+#define EXCHANGE(...) ROW(FACT_KINDS_EXCHANGE, __VA_ARGS__)
+#define EXCHANGE_WORD(...) WORD(FACT_KINDS_EXCHANGE, __VA_ARGS__)
+
+static const struct field_info fields[FIELD_COUNT] = {
+	[FIELD_PROTO] = EXCHANGE_WORD("proto", protocol, "protocol"),
+	[FIELD_DIRECTION] = EXCHANGE_WORD(
+		"direction", direction, "which way the lost packet travelled"),
+	[FIELD_CLIENT_IP] = EXCHANGE("client.ip", IP, "who asked"),
+	[FIELD_CLIENT_MAC] = EXCHANGE("client.mac", MAC, "who asked"),
+	[FIELD_CLIENT_IS_GUEST] =
+		EXCHANGE("client.is_guest", BOOL, "the guest asked"),
+	[FIELD_CLIENT_IS_HOST] =
+		EXCHANGE("client.is_host", BOOL, "the host itself asked"),
+	[FIELD_SERVER_IP] = EXCHANGE("server.ip", IP, "who was asked"),
+	[FIELD_SERVER_MAC] =
+		EXCHANGE("server.mac", MAC, "who was asked, where it is known"),
+	[FIELD_SERVER_PORT] = EXCHANGE("server.port", NUMBER,
+	                               "the port that was asked; absent where "
+	                               "the protocol has none"),
+	[FIELD_SERVER_IS_GUEST] =
+		EXCHANGE("server.is_guest", BOOL, "the guest was asked"),
+	[FIELD_SERVER_IS_HOST] =
+		EXCHANGE("server.is_host", BOOL, "the host itself was asked"),
+	[FIELD_SERVER_IS_GATEWAY] = EXCHANGE("server.is_gateway", BOOL,
+	                                     "the guest's gateway was asked"),
+	[FIELD_SERVER_ON_LINK] =
+		EXCHANGE("server.on_link", BOOL,
+	                 "the server is on the guest's own link"),
+	[FIELD_SERVER_ALIVE] =
+		EXCHANGE("server.alive", BOOL,
+	                 "somebody at the server's address answered something"),
+	[FIELD_GUEST_IS_END] =
+		EXCHANGE("guest.is_end", BOOL, "the guest asked or was asked"),
+	[FIELD_MODE] =
+		EXCHANGE_WORD("mode", mode, "how the guest is connected"),
+	[FIELD_TRIES] = EXCHANGE("tries", NUMBER, "requests, copies removed"),
+	[FIELD_ANSWERS] =
+		EXCHANGE("answers", NUMBER, "answers that reached the client"),
+	[FIELD_OUTCOME] =
+		EXCHANGE_WORD("outcome", outcome, "what became of it"),
+	[FIELD_FIRST] = EXCHANGE("first", TIME, "first request"),
+	[FIELD_LAST] = EXCHANGE("last", TIME, "last request"),
+	[FIELD_SPAN] = EXCHANGE("span", DURATION,
+	                        "from the first request to the last"),
+	[FIELD_SEEN_VM] =
+		EXCHANGE("seen.vm", NUMBER, "requests in the guest's capture"),
+	[FIELD_SEEN_HOST] =
+		EXCHANGE("seen.host", NUMBER, "requests in the host's capture"),
+	[FIELD_SEEN_OUTERMOST] =
+		EXCHANGE("seen.outermost", NUMBER,
+	                 "requests at the point farthest from the guest"),
+	[FIELD_ANSWERS_VM] = EXCHANGE("answers.vm", NUMBER,
+	                              "answers in the guest's capture"),
+	[FIELD_ANSWERS_HOST] = EXCHANGE("answers.host", NUMBER,
+	                                "answers in the host's capture"),
+	[FIELD_LOST_LEG] = EXCHANGE_WORD(
+		"lost.leg", leg,
+		"what was lost: the request, its answer, or the responder "
+		"said nothing"),
+	[FIELD_LOST_PLACE] =
+		EXCHANGE_WORD("lost.place", place, "where it was lost"),
+	[FIELD_LOST_SPLIT] =
+		EXCHANGE("lost.split", BOOL,
+	                 "several places lie in the gap: it is not narrowed"),
+	[FIELD_TRANSLATED] =
+		EXCHANGE("translated", BOOL, "seen with addresses translated"),
+	[FIELD_PRIVATE_SOURCE] =
+		EXCHANGE("private_source", BOOL,
+	                 "leaves the host with the guest's private source"),
+	[FIELD_NEXT_HOP_ALIVE] =
+		EXCHANGE("next_hop.alive", BOOL,
+	                 "the next hop answered or forwarded something"),
+	[FIELD_GUEST_ALIVE] =
+		EXCHANGE("guest.alive", BOOL,
+	                 "the guest answered other things meanwhile"),
+	[FIELD_DST_MAC_IS_GUEST] =
+		EXCHANGE("dst_mac_is_guest", BOOL,
+	                 "the requests carry the guest's MAC as destination"),
+	[FIELD_REFUSAL] =
+		EXCHANGE_WORD("refusal", refusal, "how it was refused"),
+	[FIELD_REFUSED_BY] =
+		EXCHANGE_WORD("refused_by", party, "who refused it"),
+	[FIELD_ANSWER_REFUSED_BY_HOST] =
+		EXCHANGE("answer_refused_by_host", BOOL,
+	                 "the host itself refused the answer (reset or ICMP)"),
+	[FIELD_CLIENT_PORTS_TRIED] =
+		EXCHANGE("client.ports_tried", NUMBER,
+	                 "distinct ports of the server that the client tried"),
+
+	[FIELD_PAIR_SHARED_PACKETS] = ROW(PAIR, "shared_packets", NUMBER,
+	                                  "packets found in both captures"),
+	[FIELD_PAIR_SAME_GUEST] =
+		ROW(PAIR, "same_guest", BOOL,
+	            "the guest of one is known by MAC or IP in the other"),
+	[FIELD_PAIR_SAME_FILE] = ROW(PAIR, "same_file", BOOL,
+	                             "both are one and the same capture"),
+	[FIELD_PAIR_SWAPPED] =
+		ROW(PAIR, "swapped", BOOL,
+	            "the host's was given as the guest's and vice versa"),
+	[FIELD_PAIR_GAP] =
+		ROW(PAIR, "gap", DURATION,
+	            "from the end of the earlier to the start of the later"),
+	[FIELD_PAIR_OVERLAP] =
+		ROW(PAIR, "overlap", DURATION, "time that both cover"),
+	[FIELD_PAIR_GUEST_WORKS_OUTSIDE] =
+		ROW(PAIR, "guest_works_outside", BOOL,
+	            "the guest had answers from beyond its link"),
+	[FIELD_PAIR_GUEST_TRIES_OUTSIDE] =
+		ROW(PAIR, "guest_tries_outside", BOOL,
+	            "the guest sent something beyond its link"),
+	[FIELD_PAIR_BOTH_GIVEN] = ROW(PAIR, "both_given", BOOL,
+	                              "there are captures of both sides"),
+
+	[FIELD_CAPTURE_ROLE] =
+		WORD(CAPTURE, "role", role, "which side it was taken on"),
+	[FIELD_CAPTURE_FILE] = ROW(CAPTURE, "file", TEXT, "its file"),
+	[FIELD_CAPTURE_PACKETS] = ROW(CAPTURE, "packets", NUMBER, "frames"),
+	[FIELD_CAPTURE_FIRST] = ROW(CAPTURE, "first", TIME, "first frame"),
+	[FIELD_CAPTURE_LAST] = ROW(CAPTURE, "last", TIME, "last frame"),
+	[FIELD_CAPTURE_SPAN] = ROW(CAPTURE, "span", DURATION,
+	                           "from the first frame to the last"),
+	[FIELD_CAPTURE_FILTERED] = ROW(CAPTURE, "filtered", BOOL,
+	                               "a capture filter hides protocols"),
+	[FIELD_CAPTURE_HIDDEN] =
+		ROW(CAPTURE, "hidden", TEXT, "what the filter hides"),
+	[FIELD_CAPTURE_GUEST_FRAMES] = ROW(CAPTURE, "guest_frames", NUMBER,
+	                                   "frames of the guest in it"),
+	[FIELD_CAPTURE_SHORTENED] =
+		ROW(CAPTURE, "shortened", NUMBER,
+	            "frames of which the snaplen cut a part off"),
+	[FIELD_CAPTURE_DROPS] =
+		ROW(CAPTURE, "drops", NUMBER, "frames that the capture missed"),
+	[FIELD_CAPTURE_CUT] =
+		ROW(CAPTURE, "cut", BOOL, "the file ends within a frame"),
+
+	[FIELD_LABEL_GUEST] = ROW(ALL_KINDS, "guest", LABEL, "the guest's NIC"),
+	[FIELD_LABEL_SEGMENT] =
+		ROW(ALL_KINDS, "segment", LABEL, "the link (broadcast domain)"),
+	[FIELD_LABEL_PEER] = ROW(ALL_KINDS, "peer", LABEL,
+	                         "the guest and the other address"),
+	[FIELD_LABEL_ADDRESS] =
+		ROW(ALL_KINDS, "address", LABEL, "the address asked for"),
+	[FIELD_LABEL_NEXT_HOP] = ROW(ALL_KINDS, "next_hop", LABEL,
+	                             "who the frame must reach on the link"),
+	[FIELD_LABEL_SERVER] =
+		ROW(ALL_KINDS, "server", LABEL, "server, protocol and port"),
+	[FIELD_LABEL_FLOW] =
+		ROW(ALL_KINDS, "flow", LABEL, "both addresses and both ports"),
+	[FIELD_LABEL_VLAN] = ROW(ALL_KINDS, "vlan", LABEL, "the VLAN"),
+	[FIELD_LABEL_PROTO] = ROW(ALL_KINDS, "proto", LABEL, "the protocol"),
+	[FIELD_LABEL_DIRECTION] =
+		ROW(ALL_KINDS, "direction", LABEL, "which way it is lost"),
+};
+
+static const char *const kind_names[] = {
+	[FACT_KIND_ARP] = "arp",
+	[FACT_KIND_NDP] = "ndp",
+	[FACT_KIND_ICMP] = "icmp",
+	[FACT_KIND_TCP] = "tcp",
+	[FACT_KIND_UDP] = "udp",
+	[FACT_KIND_DNS] = "dns",
+	[FACT_KIND_DHCP] = "dhcp",
+	[FACT_KIND_CAPTURE_PAIR] = "capture_pair",
+	[FACT_KIND_CAPTURE] = "capture",
+	[FACT_KIND_ADDRESS] = "address",
+	[FACT_KIND_NIC] = "nic",
+	[FACT_KIND_EXCHANGE] = "exchange",
+	NULL,
+};
+
+static const char *const evidence_leg_names[] = {
+	[EVIDENCE_REQUEST] = "request", [EVIDENCE_REPLY] = "reply",
+	[EVIDENCE_REFUSAL] = "refusal", [EVIDENCE_HOST_RESET] = "host-reset",
+	[EVIDENCE_OTHER] = "other",     NULL,
+};
+
+static bool is_word(const char *word, const char *text, size_t len)
+{
+	return strncmp(word, text, len) == 0 && word[len] == '\0';
+}
+
+static int find_word(const char *const *words, const char *text, size_t len)
+{
+	for (int i = 0; words[i]; i++)
+		if (is_word(words[i], text, len))
+			return i;
+	return -1;
+}
+
+int enum_set_find(const struct enum_set *set, const char *word, size_t len)
+{
+	return find_word(set->words, word, len);
+}
+
+const struct field_info *field_info(enum field field)
+{
+	assert((unsigned int)field < FIELD_COUNT);
+	return &fields[field];
+}
+
+int field_find(unsigned int kinds, const char *name, size_t len)
+{
+	for (int i = 0; i < FIELD_COUNT; i++) {
+		if (fields[i].type == VALUE_TYPE_LABEL ||
+		    (fields[i].kinds & kinds) != kinds)
+			continue;
+		if (is_word(fields[i].name, name, len))
+			return i;
+	}
+	return -1;
+}
+
+int label_find(const char *name, size_t len)
+{
+	for (int i = 0; i < FIELD_COUNT; i++)
+		if (fields[i].type == VALUE_TYPE_LABEL &&
+		    is_word(fields[i].name, name, len))
+			return i;
+	return -1;
+}
+
+const char *fact_kind_name(enum fact_kind kind)
+{
+	assert((unsigned int)kind <= FACT_KIND_EXCHANGE);
+	return kind_names[kind];
+}
+
+unsigned int fact_kind_find(const char *name, size_t len)
+{
+	int kind = find_word(kind_names, name, len);
+
+	if (kind < 0)
+		return 0;
+	return kind == FACT_KIND_EXCHANGE ? FACT_KINDS_EXCHANGE
+	                                  : FACT_KIND_BIT((unsigned int)kind);
+}
+
+int evidence_leg_find(const char *name, size_t len)
+{
+	return find_word(evidence_leg_names, name, len);
+}
+
+const char *evidence_leg_name(enum evidence_leg leg)
+{
+	assert((unsigned int)leg <= EVIDENCE_OTHER);
+	return evidence_leg_names[leg];
+}
