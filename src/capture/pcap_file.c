@@ -204,8 +204,13 @@ static enum capture_result cut(struct pcap_file *f, const char *what)
 {
 	const char *reason = stream_error(f->stream);
 
-	(void)snprintf(f->cut, sizeof(f->cut), "%s after frame %llu",
-	               reason ? reason : what, (unsigned long long)f->number);
+	if (reason)
+		what = reason;
+	if (f->number > 0)
+		(void)snprintf(f->cut, sizeof(f->cut), "%s after frame %llu",
+		               what, (unsigned long long)f->number);
+	else
+		(void)snprintf(f->cut, sizeof(f->cut), "%s", what);
 	return CAPTURE_CUT;
 }
 
