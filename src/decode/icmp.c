@@ -1,0 +1,96 @@
+#include "decode/decoder.h"
+
+#define ICMP_SOURCE_QUENCH 4
+#define ICMP_PARAMETER_PROBLEM 12
+
+bool packet_is_icmp_error(const struct packet *p)
+{
+	if (p->kind == PACKET_KIND_ICMPV6)
+		return p->icmp.type < 128;
+	if (p->kind != PACKET_KIND_ICMP)
+		return false;
+	return p->icmp.type == ICMP_UNREACHABLE ||
+	       p->icmp.type == ICMP_SOURCE_QUENCH ||
+	       p->icmp.type == ICMP_REDIRECT ||
+	       p->icmp.type == ICMP_TIME_EXCEEDED ||
+	       p->icmp.type == ICMP_PARAMETER_PROBLEM;
+}
+
+/* The quoted packet has only 8 bytes behind its IP header for sure. */
+static void read_quoted(struct icmp_header *icmp, struct cursor c, bool v6)
+{
+	struct packet quoted = { 0 };
+	enum packet_status status;
+	bool is_echo;
+
+	status = v6 ? decode_ipv6(&quoted, &c) : decode_ipv4(&quoted, &c);
+	if (status == PACKET_STATUS_MALFORMED && quoted.ip_version == 0)
+		return;
+	if (quoted.ip_version == 0 || quoted.fragment_offset > 0)
+		return;
+	if (quoted.payload.left < 4 && quoted.src_port == 0 &&
+	    quoted.icmp.id == 0)
+		return;
+	is_echo = quoted.ip_proto == IP_PROTO_ICMP ||
+	          quoted.ip_proto == IP_PROTO_ICMPV6;
+	icmp->quoted = (struct quoted_packet){
+		.valid = true,
+		.ip_proto = quoted.ip_proto,
+		.ip_id = quoted.ip_id,
+		.src = quoted.src,
+		.dst = quoted.dst,
+		.src_port = is_echo ? quoted.icmp.id : quoted.src_port,
+		.dst_port = is_echo ? quoted.icmp.seq : quoted.dst_port,
+	};
+}
+
+static enum packet_status read_head(struct packet *p, struct cursor *c)
+{
+	p->icmp.type = cursor_u8(c);
+	p->icmp.code = cursor_u8(c);
+	cursor_be16(c); /* checksum */
+	p->icmp.id = cursor_be16(c);
+	p->icmp.seq = cursor_be16(c);
+	return c->truncated ? PACKET_STATUS_TRUNCATED : PACKET_STATUS_OK;
+}
+
+static void set_payload(struct packet *p, struct cursor *c)
+{
+	p->payload = *c;
+	p->payload_len = p->payload_len > 8 ? p->payload_len - 8 : 0;
+}
+
+enum packet_status decode_icmp(struct packet *p, struct cursor *c)
+{
+	enum packet_status status = read_head(p, c);
+
+	if (status != PACKET_STATUS_OK)
+		return status;
+	p->kind = PACKET_KIND_ICMP;
+	p->icmp.mtu = p->icmp.seq;
+	set_payload(p, c);
+	if (packet_is_icmp_error(p))
+		read_quoted(&p->icmp, *c, false);
+	return PACKET_STATUS_OK;
+}
+
+enum packet_status decode_icmpv6(struct packet *p, struct cursor *c)
+{
+	enum packet_status status = read_head(p, c);
+
+	if (status != PACKET_STATUS_OK)
+		return status;
+	p->kind = PACKET_KIND_ICMPV6;
+	set_payload(p, c);
+	if (p->icmp.type == ICMPV6_NEIGHBOR_SOLICIT ||
+	    p->icmp.type == ICMPV6_NEIGHBOR_ADVERT) {
+		struct cursor body = *c;
+
+		p->icmp.target = cursor_ipv6(&body);
+		if (body.truncated)
+			return PACKET_STATUS_TRUNCATED;
+	}
+	if (packet_is_icmp_error(p))
+		read_quoted(&p->icmp, *c, true);
+	return PACKET_STATUS_OK;
+}

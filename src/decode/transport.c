@@ -1,0 +1,92 @@
+#include "decode/decoder.h"
+
+#define TCP_HEADER_BYTES 20
+#define TCP_OPTION_END 0
+#define TCP_OPTION_NOP 1
+#define TCP_OPTION_MSS 2
+#define TCP_OPTION_TIMESTAMP 8
+
+static void read_tcp_options(struct tcp_header *tcp, struct cursor options)
+{
+	while (options.left > 0 && !options.truncated) {
+		uint8_t kind = cursor_u8(&options);
+		struct cursor body;
+		uint8_t len;
+
+		if (kind == TCP_OPTION_END)
+			return;
+		if (kind == TCP_OPTION_NOP)
+			continue;
+		len = cursor_u8(&options);
+		if (len < 2)
+			return;
+		body = cursor_sub(&options, len - 2u);
+		if (kind == TCP_OPTION_MSS && len == 4)
+			tcp->mss = cursor_be16(&body);
+		if (kind == TCP_OPTION_TIMESTAMP && len == 10) {
+			tcp->ts_value = cursor_be32(&body);
+			tcp->has_timestamp = !body.truncated;
+		}
+	}
+}
+
+static void set_payload(struct packet *p, struct cursor *c, uint32_t header)
+{
+	p->payload = *c;
+	p->payload_len = p->payload_len > header ? p->payload_len - header : 0;
+}
+
+enum packet_status decode_tcp(struct packet *p, struct cursor *c)
+{
+	uint16_t offset_flags;
+	uint32_t header_bytes;
+	struct cursor options;
+
+	p->src_port = cursor_be16(c);
+	p->dst_port = cursor_be16(c);
+	p->tcp.seq = cursor_be32(c);
+	p->tcp.ack = cursor_be32(c);
+	offset_flags = cursor_be16(c);
+	p->tcp.window = cursor_be16(c);
+	cursor_be32(c); /* checksum, urgent pointer */
+	if (c->truncated)
+		return PACKET_STATUS_TRUNCATED;
+	header_bytes = (uint32_t)(offset_flags >> 12) * 4;
+	if (header_bytes < TCP_HEADER_BYTES || header_bytes > p->payload_len)
+		return PACKET_STATUS_MALFORMED;
+
+	p->kind = PACKET_KIND_TCP;
+	p->tcp.flags = offset_flags & 0x3f;
+	options = cursor_sub(c, header_bytes - TCP_HEADER_BYTES);
+	if (c->truncated)
+		return PACKET_STATUS_TRUNCATED;
+	read_tcp_options(&p->tcp, options);
+	set_payload(p, c, header_bytes);
+	return PACKET_STATUS_OK;
+}
+
+enum packet_status decode_udp(struct packet *p, struct cursor *c)
+{
+	static const struct {
+		uint16_t port;
+		decode_function *decode;
+	} decoders[] = {
+		{ PORT_DNS, decode_dns },
+		{ PORT_DHCP_SERVER, decode_dhcp },
+		{ PORT_DHCP_CLIENT, decode_dhcp },
+	};
+
+	p->src_port = cursor_be16(c);
+	p->dst_port = cursor_be16(c);
+	cursor_be32(c); /* length, checksum */
+	if (c->truncated)
+		return PACKET_STATUS_TRUNCATED;
+
+	p->kind = PACKET_KIND_UDP;
+	set_payload(p, c, 8);
+	for (size_t i = 0; i < sizeof(decoders) / sizeof(decoders[0]); i++)
+		if (decoders[i].port == p->dst_port ||
+		    decoders[i].port == p->src_port)
+			return decoders[i].decode(p, c);
+	return PACKET_STATUS_OK;
+}

@@ -1,0 +1,140 @@
+/*
+ * What the rules make of an incident: findings, root causes, the verdict.
+ * Made by judge() and read by report; owns its texts, borrows the incident's
+ * and the rule set's.
+ */
+#ifndef PCAPDIAG_RULES_JUDGEMENT_H
+#define PCAPDIAG_RULES_JUDGEMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "facts/incident.h"
+
+struct rule;
+struct rule_set;
+
+enum severity {
+	SEVERITY_CRITICAL,
+	SEVERITY_HIGH,
+	SEVERITY_MEDIUM,
+	SEVERITY_LOW,
+};
+
+enum confidence {
+	CONFIDENCE_HIGH,
+	CONFIDENCE_MEDIUM,
+	CONFIDENCE_LOW,
+};
+
+enum rule_class {
+	RULE_CLASS_FAULT,
+	RULE_CLASS_NOTE,
+	RULE_CLASS_GATE,
+};
+
+enum verdict {
+	VERDICT_HEALTHY,
+	VERDICT_FAULT,
+	VERDICT_INCONCLUSIVE,
+};
+
+const char *severity_name(enum severity severity);
+const char *confidence_name(enum confidence confidence);
+const char *verdict_name(enum verdict verdict);
+
+/** struct subject - Who speaks to whom; absent parts are has_* false or NULL */
+struct subject {
+	bool has_src, has_dst, has_port;
+	struct in6_addr src;
+	struct in6_addr dst;
+	const char *proto; /* "arp", "tcp" … or NULL */
+	uint16_t port;
+};
+
+struct explained {
+	const char *rule;
+	uint64_t count; /* findings, added up as failed exchanges */
+};
+
+/** struct fix_steps - The steps for one platform, "any" for all */
+struct fix_steps {
+	const char *platform;
+	const char **steps; /* NULL-terminated, borrowed */
+};
+
+/**
+ * struct diagnosis - Findings of one rule with equal place and direction
+ * @place, @direction: -1: null
+ * @title, @cause, @fix: borrowed from the rule set
+ * @statement:	fields filled in
+ * @because:	why the confidence is not high
+ * @facts:	the facts that fired, for their evidence
+ * @explained_by: id of the root cause, for symptoms; else NULL
+ */
+struct diagnosis {
+	const char *rule;
+	const char *variant;
+	const char *title;
+	enum rule_class class;
+	enum severity severity;
+	enum confidence confidence;
+	char **because;
+	size_t n_because;
+	int place;
+	int direction;
+	const char *after;
+	const char *before;
+	struct subject *subjects;
+	size_t n_subjects;
+	uint64_t count;
+	uint64_t tries;
+	bool has_time;
+	int64_t first_ns;
+	int64_t last_ns;
+	char *statement;
+	char *cause;
+	struct fix_steps *fix;
+	size_t n_fix;
+	struct explained *explains;
+	size_t n_explains;
+	const char *explained_by;
+	struct evidence *evidence;
+	size_t n_evidence;
+};
+
+struct next_capture {
+	const char *point;
+	char *command;
+	const char *settles;
+};
+
+struct judgement {
+	enum verdict verdict;
+	char *summary;
+	struct diagnosis *diagnoses; /* root causes, in order */
+	size_t n_diagnoses;
+	struct diagnosis *symptoms;
+	size_t n_symptoms;
+	struct diagnosis *notes; /* class note and gate */
+	size_t n_notes;
+	/* Failed exchanges of the guest that nothing accounts for. */
+	struct subject *unexplained;
+	size_t n_unexplained;
+	struct next_capture *next;
+	size_t n_next;
+};
+
+/**
+ * judge() - Apply @rules to @incident
+ *
+ * Return: the judgement, freed by judgement_free().  @incident and @rules must
+ * outlive it.
+ */
+struct judgement *judge(const struct rule_set *rules,
+                        const struct incident *incident);
+
+void judgement_free(struct judgement *j);
+
+#endif

@@ -1,0 +1,155 @@
+/*
+ * Flows and their tries at one observation point.
+ *
+ * A flow is a client that asks a server: the 5-tuple of TCP and UDP, the two
+ * addresses and the id of ICMP echo, asker and target of ARP and NDP.  A try is
+ * one request frame of it: a SYN, an echo request, a DNS query, an ARP request.
+ * Copies of one frame at one point (an any-interface capture without interface
+ * numbers) are one try.  Entries are indices: the arrays move when they grow.
+ */
+#ifndef PCAPDIAG_TRACK_FLOW_H
+#define PCAPDIAG_TRACK_FLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/hash.h"
+#include "decode/packet.h"
+#include "facts/vocabulary.h"
+
+#define FLOW_NONE UINT32_MAX
+
+/** struct flow_key - Who asks whom; ports are 0 where there are none */
+struct flow_key {
+	struct in6_addr client;
+	struct in6_addr server;
+	uint16_t client_port; /* ICMP echo: the id */
+	uint16_t server_port;
+	uint32_t protocol; /* enum protocol */
+};
+
+/**
+ * struct flow - One flow
+ * @newest:	its newest try, or FLOW_NONE
+ * @sent, @received: packets of the client and of the server
+ * @sent_bytes, @received_bytes: payload
+ * @synacks:	SYN-ACKs, copies and repetitions included
+ * @client_resets, @server_resets: TCP resets
+ * @client_mac, @server_mac: last seen as sender of the client's and of the
+ *		server's packets; zero: not seen
+ * @next_hop:	link address that the client's packets were sent to
+ * @client_ttl, @server_ttl: of the last packet of each
+ */
+struct flow {
+	struct flow_key key;
+	uint32_t newest;
+	uint32_t n_tries;
+	uint32_t n_answered;
+	uint32_t n_refused;
+	uint64_t sent;
+	uint64_t received;
+	uint64_t sent_bytes;
+	uint64_t received_bytes;
+	uint32_t synacks;
+	uint32_t client_resets;
+	uint32_t server_resets;
+	int64_t first_ns;
+	int64_t last_ns;
+	struct mac client_mac;
+	struct mac server_mac;
+	struct mac next_hop;
+	uint8_t client_ttl;
+	uint8_t server_ttl;
+	uint16_t vlan;
+	bool has_syn;
+};
+
+enum try_answer {
+	TRY_UNANSWERED,
+	TRY_ANSWERED,
+	TRY_REFUSED, /* reset or ICMP error */
+};
+
+/**
+ * struct try - One request frame
+ * @older:	the flow's try before it, or FLOW_NONE
+ * @key:	packet_key()
+ * @id:		TCP sequence number, ICMP sequence number, DNS id
+ * @answer_ns, @answer_frame: the first answer; meaningful if answered
+ * @answer_ttl, @answer_mac: of the first answer
+ * @n_answers:	answers, repetitions included
+ * @refusal:	how it was refused, if it was
+ * @refused_by:	who sent the refusal
+ * @rcode:	DNS
+ * @undone:	the client's side refused the answer (a reset after a SYN-ACK,
+ *		a port unreachable for a UDP answer)
+ */
+struct
+try {
+	uint32_t flow;
+	uint32_t older;
+	uint64_t key;
+	uint64_t frame;
+	uint64_t answer_frame;
+	int64_t ts_ns;
+	int64_t answer_ns;
+	uint32_t id;
+	uint16_t ip_id;
+	uint16_t n_answers;
+	struct mac dst_mac;
+	struct mac src_mac;
+	struct mac answer_mac;
+	bool has_dst_mac;
+	uint8_t ttl;
+	uint8_t answer_ttl;
+	uint8_t rcode;
+	enum try_answer answer;
+	enum refusal refusal;
+	struct in6_addr refused_by;
+	bool undone;
+};
+
+/** struct flow_table - Zero-initialised is empty; owns its arrays */
+struct flow_table {
+	struct flow *flows;
+	uint32_t n_flows;
+	uint32_t flow_capacity;
+	struct hash_table index;
+	struct try *tries; /* in order of frame */
+	uint32_t n_tries;
+	uint32_t try_capacity;
+	bool full; /* a limit was reached: later flows or tries are missing */
+};
+
+/** flow_table_find() - The flow with this key, or FLOW_NONE */
+uint32_t flow_table_find(const struct flow_table *t,
+                         const struct flow_key *key);
+
+/** flow_table_get() - The same, added if it is new; FLOW_NONE if full */
+uint32_t flow_table_get(struct flow_table *t, const struct flow_key *key);
+
+/**
+ * flow_table_add_try() - Note a request of @flow
+ * @id:		see struct try
+ *
+ * Return: the try, or FLOW_NONE if it is a copy of the newest or the table full
+ */
+uint32_t flow_table_add_try(struct flow_table *t, uint32_t flow,
+                            const struct packet *p, uint32_t id);
+
+/** flow_table_note_client() - Note a packet of the client (any, also tries) */
+void flow_table_note_client(struct flow_table *t, uint32_t flow,
+                            const struct packet *p);
+
+/** flow_table_note_server() - Note a packet of the server */
+void flow_table_note_server(struct flow_table *t, uint32_t flow,
+                            const struct packet *p);
+
+/** flow_table_answer() - @p answers try @i in the way of @answer */
+void flow_table_answer(struct flow_table *t, uint32_t i, const struct packet *p,
+                       enum try_answer answer);
+
+void flow_table_free(struct flow_table *t);
+
+#endif

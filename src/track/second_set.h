@@ -1,0 +1,29 @@
+/*
+ * A set of seconds: when something was seen.  Small and growing on both ends;
+ * seconds too far from the first one (10 days) are not kept.
+ */
+#ifndef PCAPDIAG_TRACK_SECOND_SET_H
+#define PCAPDIAG_TRACK_SECOND_SET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** struct second_set - Zero-initialised is empty; owns its bits */
+struct second_set {
+	uint8_t *bits;
+	size_t n_bytes;
+	int64_t base_s; /* second of the first bit */
+	uint64_t count; /* additions, not distinct seconds */
+};
+
+/** second_set_add() - Note that something was seen at @ts_ns */
+void second_set_add(struct second_set *set, int64_t ts_ns);
+
+/** second_set_near() - Was anything seen within @within_s seconds of @ts_ns? */
+bool second_set_near(const struct second_set *set, int64_t ts_ns,
+                     int64_t within_s);
+
+void second_set_free(struct second_set *set);
+
+#endif

@@ -1,0 +1,116 @@
+/*
+ * TCP connections (RFC 9293): the tries to open one, who answered or reset it,
+ * and whether data passed.
+ */
+#include "track/tracker.h"
+
+static bool is_syn(const struct packet *p)
+{
+	return (p->tcp.flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_RST)) ==
+	       TCP_FLAG_SYN;
+}
+
+static bool is_synack(const struct packet *p)
+{
+	return (p->tcp.flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_RST)) ==
+	       (TCP_FLAG_SYN | TCP_FLAG_ACK);
+}
+
+static bool is_reset(const struct packet *p)
+{
+	return p->tcp.flags & TCP_FLAG_RST;
+}
+
+static void track_syn(struct point *point, const struct packet *p)
+{
+	struct flow_key key = flow_key_of(p, PROTOCOL_TCP, false);
+	uint32_t flow = flow_table_get(&point->flows, &key);
+
+	if (flow == FLOW_NONE)
+		return;
+	point->flows.flows[flow].has_syn = true;
+	flow_table_add_try(&point->flows, flow, p, p->tcp.seq);
+	flow_table_note_client(&point->flows, flow, p);
+}
+
+/* A packet of the server answers all SYNs of this connection before it. */
+static void answer_syns(struct flow_table *t, uint32_t flow,
+                        const struct packet *p, enum try_answer answer)
+{
+	for (uint32_t i = t->flows[flow].newest; i != FLOW_NONE;
+	     i = t->tries[i].older) {
+		struct try *try = &t->tries[i];
+
+		if (try->id + 1 != p->tcp.ack)
+			return;
+		flow_table_answer(t, i, p, answer);
+		if (try->answer == TRY_REFUSED) {
+			try->refusal = REFUSAL_RESET;
+			try->refused_by = p->src;
+		}
+	}
+}
+
+static void track_server(struct point *point, uint32_t flow,
+                         const struct packet *p)
+{
+	struct flow_table *t = &point->flows;
+
+	flow_table_note_server(t, flow, p);
+	if (is_synack(p)) {
+		t->flows[flow].synacks++;
+		answer_syns(t, flow, p, TRY_ANSWERED);
+	}
+	if (is_reset(p)) {
+		t->flows[flow].server_resets++;
+		answer_syns(t, flow, p, TRY_REFUSED);
+	}
+}
+
+static void track_client(struct point *point, uint32_t flow,
+                         const struct packet *p)
+{
+	struct flow_table *t = &point->flows;
+	struct flow *f = &t->flows[flow];
+
+	flow_table_note_client(t, flow, p);
+	if (!is_reset(p))
+		return;
+	f->client_resets++;
+	if (f->newest != FLOW_NONE && f->sent_bytes == 0 && f->synacks > 0)
+		t->tries[f->newest].undone = true;
+}
+
+void track_tcp(struct point *point, const struct packet *p)
+{
+	struct flow_key as_client = flow_key_of(p, PROTOCOL_TCP, false);
+	struct flow_key as_server = flow_key_of(p, PROTOCOL_TCP, true);
+	uint32_t flow;
+
+	if (p->group)
+		return;
+	if (is_syn(p)) {
+		track_syn(point, p);
+		return;
+	}
+	flow = flow_table_find(&point->flows, &as_server);
+	if (flow != FLOW_NONE) {
+		track_server(point, flow, p);
+		return;
+	}
+	flow = flow_table_find(&point->flows, &as_client);
+	if (flow != FLOW_NONE) {
+		track_client(point, flow, p);
+		return;
+	}
+	/* Opened before the capture began: the lower port is the server's. */
+	if (p->src_port < p->dst_port) {
+		flow = flow_table_get(&point->flows, &as_server);
+		if (flow != FLOW_NONE)
+			track_server(point, flow, p);
+	} else {
+		flow = flow_table_get(&point->flows, &as_client);
+		if (flow != FLOW_NONE)
+			track_client(point, flow, p);
+	}
+}
