@@ -1,0 +1,124 @@
+#include "diagnose.h"
+
+#include <stdlib.h>
+
+#include "base/xalloc.h"
+#include "capture/capture.h"
+#include "correlate/analyse.h"
+
+/**
+ * struct inputs - The open captures, the host's first
+ * @roles:	what each is said to be
+ */
+struct inputs {
+	struct capture **captures;
+	enum capture_role *roles;
+	size_t n;
+};
+
+static void inputs_close(struct inputs *in)
+{
+	for (size_t i = 0; i < in->n; i++)
+		capture_close(in->captures[i]);
+	free(in->captures);
+	free(in->roles);
+}
+
+static bool inputs_add(struct inputs *in, const char *path,
+                       enum capture_role role, struct errmsg *err)
+{
+	struct capture *c = capture_open(path, err);
+
+	if (!c)
+		return false;
+	in->captures[in->n] = c;
+	in->roles[in->n++] = role;
+	return true;
+}
+
+static bool inputs_open(struct inputs *in, const struct diagnose_input *input,
+                        struct errmsg *err)
+{
+	size_t n = input->n_host + input->n_vm + (input->alone ? 1 : 0);
+
+	*in = (struct inputs){
+		.captures = xcalloc(n, sizeof(struct capture *)),
+		.roles = xcalloc(n, sizeof(enum capture_role)),
+	};
+	for (size_t i = 0; i < input->n_host; i++)
+		if (!inputs_add(in, input->host[i], CAPTURE_ROLE_HOST, err))
+			return false;
+	for (size_t i = 0; i < input->n_vm; i++)
+		if (!inputs_add(in, input->vm[i], CAPTURE_ROLE_VM, err))
+			return false;
+	/* The guest's own view is the one that proves something alone. */
+	return !input->alone ||
+	       inputs_add(in, input->alone, CAPTURE_ROLE_VM, err);
+}
+
+/**
+ * struct cited - Claims that a report will show, each once
+ * @seen:	by index of the claim
+ */
+struct cited {
+	bool *seen;
+	int32_t *claims;
+	size_t n;
+};
+
+static void cite(struct cited *cited, int32_t claim)
+{
+	if (claim < 0 || cited->seen[claim])
+		return;
+	cited->seen[claim] = true;
+	cited->claims[cited->n++] = claim;
+}
+
+static void cite_all(struct cited *cited, const struct diagnosis *list,
+                     size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = 0; j < list[i].n_evidence; j++) {
+			const struct evidence *e = &list[i].evidence[j];
+
+			cite(cited, e->claim);
+			cite(cited, e->control);
+			cite(cited, e->twin);
+		}
+	}
+}
+
+static void count_cited(struct incident *incident, const struct judgement *j,
+                        const struct inputs *in)
+{
+	size_t n = incident->n_claims ? incident->n_claims : 1;
+	struct cited cited = {
+		.seen = xcalloc(n, sizeof(*cited.seen)),
+		.claims = xcalloc(n, sizeof(*cited.claims)),
+	};
+
+	cite_all(&cited, j->diagnoses, j->n_diagnoses);
+	cite_all(&cited, j->symptoms, j->n_symptoms);
+	cite_all(&cited, j->notes, j->n_notes);
+	if (cited.n)
+		claims_count(incident, in->captures, cited.claims, cited.n);
+	free(cited.seen);
+	free(cited.claims);
+}
+
+bool diagnose(const struct diagnose_input *input, const struct rule_set *rules,
+              struct incident **incident, struct judgement **judgement,
+              struct errmsg *err)
+{
+	struct inputs in;
+
+	if (!inputs_open(&in, input, err)) {
+		inputs_close(&in);
+		return false;
+	}
+	*incident = analyse(in.captures, in.roles, in.n);
+	*judgement = judge(rules, *incident);
+	count_cited(*incident, *judgement, &in);
+	inputs_close(&in);
+	return true;
+}
