@@ -1,0 +1,379 @@
+"""One scenario: its world, its traffic, its captures, and the proof that they show what is claimed."""
+import json
+import operator
+import os
+import random
+import re
+import tempfile
+import threading
+import time
+
+import capture
+import traffic
+from topology import World
+
+ALL = {}
+OFFSETS = [0, 0, 0, -0.8, 2.5, -2.9, 0.44, 37.25, -40, -37.4, 1.27, 3600, 7200, -12.6, 95]
+COMPARE = {'==': operator.eq, '>=': operator.ge, '<=': operator.le, '>': operator.gt, '<': operator.lt}
+
+
+class NotAsClaimed(Exception):
+    pass
+
+
+def scenario(function):
+    """Registers a scenario under its function's name."""
+    ALL[function.__name__.replace('_', '-')] = function
+    return function
+
+
+class Scenario:
+    def __init__(self, name, seed, attempt, mode='bridged', point='uplink', seconds=None, quiet=False, guests=2):
+        self.name, self.seed, self.mode, self.point = name, seed, mode, point
+        self.rng = rng = random.Random(f'{seed}/{name}' + (f'/{attempt}' if attempt > 1 else ''))
+        random.seed(rng.random())
+        self.w = World(rng, mode, guests)
+        self.seconds = seconds or rng.uniform(10.5, 12.0)
+        self.offset = rng.choice(OFFSETS)
+        self.offset += round(rng.uniform(-0.3, 0.3), 3) if self.offset and rng.random() < 0.5 else 0
+        self.drift = rng.choice([0, 0, 0, 25, -18])
+        self.filters = {'host': None, 'vm': None}
+        self.snaplen = {role: rng.choice([None, None, None, None, 200, 128]) for role in ('host', 'vm')}
+        self.nano = {role: rng.random() < 0.25 for role in ('host', 'vm')}
+        self.pcapng = {role: rng.random() < 0.3 for role in ('host', 'vm')}
+        self.compression = {role: rng.choice([None] * 7 + ['gz', 'zst']) for role in ('host', 'vm')}
+        self.windows = {'host': (0, self.seconds), 'vm': (0, self.seconds)}
+        self.actions, self.checks, self.troubled = [], [], set()
+        self.avoided, self.quiet, self.inbound = set(), quiet, mode in ('bridged', 'routed')
+        self.audited = True
+        self.expected = {'verdict': 'healthy', 'diagnoses': []}
+        self.swap_roles = self.same_file = False
+        self.own_address = self.w.vm.ip
+
+    # What a scenario says.
+
+    def at(self, when, machine, function, *args, **named):
+        """`when` seconds after both captures have begun (before, if negative)."""
+        self.actions.append((when, machine, lambda: function(*args, **named)))
+
+    def avoid(self, *addresses):
+        """The guest's healthy traffic leaves these alone."""
+        self.avoided.update(addresses)
+
+    def fails(self, *exchanges):
+        """(kind, peer): unanswered in the guest's file, on purpose."""
+        self.troubled.update(exchanges)
+
+    def fault(self, rule, place, direction, *subjects):
+        self.expected['verdict'] = 'fault'
+        diagnosis = {'rule': rule, 'place': place, 'direction': direction}
+        if subjects:
+            diagnosis['subjects'] = list(subjects)
+        self.expected['diagnoses'].append(diagnosis)
+
+    def inconclusive(self, *notes):
+        self.expected['verdict'] = 'inconclusive'
+        self.expected['notes'] = list(notes)
+
+    def expect(self, **keys):
+        self.expected.update(keys)
+
+    def check(self, role, display_filter, claim):
+        self.checks.append((role, display_filter, claim))
+
+    def when(self, low=2.3, high=3.2):
+        return self.rng.uniform(low, high)
+
+    def tries(self, target, port=80, pings=6, start=None, syns=True):
+        """The guest tries a target that is in trouble: pings, and one connection."""
+        start = start or self.when()
+        self.avoid(target)
+        if pings:
+            self.at(start, self.w.vm, traffic.ping, target, pings, self.rng.uniform(0.5, 0.9))
+        if syns:
+            self.at(start + self.rng.uniform(0.1, 0.9), self.w.vm, traffic.connect, target, port, 5.5)
+
+    # Services and healthy traffic.
+
+    def services(self):
+        w = self.w
+        names = {f'{label}.{w.domain}': ip for label, ip in
+                 [(w.hostnames['vm'], w.vm.ip), (w.hostnames['s1'], w.s1.ip), (w.hostnames['s2'], w.s2.ip),
+                  (w.hostnames['host'], w.host.ip), ('git', w.s1.ip), ('files', w.s2.ip)]}
+        names.update({'www.example.com': '203.0.113.80', 'api.example.com': '203.0.113.81',
+                      'repo.example.org': '203.0.113.80', 'time.example.net': '203.0.113.10'})
+        self.names = names
+        for machine in (w.vm, w.s1, w.s2, w.net, w.host, *w.guests):
+            traffic.in_thread(machine.ns, traffic.ssh_server, '0.0.0.0', 22)
+            if machine is not w.host:
+                traffic.in_thread(machine.ns, traffic.http_server, '0.0.0.0', 80,
+                                  self.rng.choice(['nginx', 'nginx/1.22.1', 'Apache/2.4.57', 'Microsoft-IIS/10.0']))
+        for machine, address in [(w.router, w.router.ip), (w.s1, w.s1.ip), (w.net, '203.0.113.10'),
+                                 (w.net, '198.51.100.53')]:
+            traffic.in_thread(machine.ns, traffic.dns_server, address, 53, names)
+            traffic.in_thread(machine.ns, traffic.udp_server, address, 123)
+        if self.mode != 'bridged':
+            traffic.in_thread(w.host.ns, traffic.dns_server, f'{w.vm_prefix}.1', 53, names)
+            traffic.in_thread(w.host.ns, traffic.udp_server, f'{w.vm_prefix}.1', 123)
+
+    def background(self, begin, end):
+        """Healthy traffic of everyone, `begin` to `end` in seconds; guests' peers are those not avoided."""
+        rng, w, add = self.rng, self.w, self.at
+        lan = [m.ip for m in (w.s1, w.s2)] if self.mode != 'host-only' else []
+        internet = ['203.0.113.80', '203.0.113.81'] if self.mode != 'host-only' else []
+        siblings = [g.ip for g in w.guests]
+        own = [p for p in lan + internet + siblings if p not in self.avoided]
+        pinged = [p for p in own + [w.gateway] if p not in self.avoided]
+        resolvers = [p for p in [w.dns] if p not in self.avoided]
+
+        def spread(gap):
+            when = begin + rng.uniform(0, gap)
+            while when < end:
+                yield when
+                when += gap * rng.uniform(0.5, 1.5)
+
+        def paths():
+            return [rng.choice(['/', '/b/180', '/b/900', '/b/5200', '/missing/x', '/b/2400', '/index.html'])
+                    for _ in range(rng.randint(1, 3))]
+        busy = rng.uniform(0.8, 1.3)
+        for when in spread(1.3 * busy):
+            if own:
+                add(when, w.vm, traffic.http_client, rng.choice(own), 80, paths(),
+                    rng.choice(['', 'www.example.com', w.domain]), None, rng.uniform(0.02, 0.2))
+        for when in spread(1.4 * busy):
+            if resolvers:
+                wanted = rng.sample(sorted(self.names), 1) + ([f'wpad.{w.domain}'] if rng.random() < 0.15 else [])
+                add(when, w.vm, traffic.dns_client, rng.choice(resolvers), wanted, both=rng.random() < 0.4)
+        for when in spread(3.5):
+            if pinged:
+                add(when, w.vm, traffic.ping, rng.choice(pinged), rng.randint(2, 4), rng.uniform(0.2, 0.5))
+        sshable = [p for p in own if p in lan + siblings]
+        for when in spread(5.5):
+            if sshable:
+                add(when, w.vm, traffic.ssh_client, rng.choice(sshable), 22, rng.randint(3, 10), 0.05)
+        if sshable and rng.random() < 0.8:
+            add(begin, w.vm, traffic.ssh_client, rng.choice(sshable), 22, int((end - begin) * 2.5), 0.4)
+        for when in spread(4):
+            if resolvers:
+                add(when, w.vm, traffic.udp_client, rng.choice(resolvers), 123, 1, 0.1)
+        for when in spread(3.2):
+            if own:
+                add(when, w.vm, self.forget_neighbour, rng.choice(own + pinged))
+        visitors = [m for m in (w.s1, w.s2) if m.ip not in self.avoided] if self.inbound else []
+        for when in spread(2.8):
+            if visitors:
+                visitor = rng.choice(visitors)
+                add(when, visitor, traffic.http_client, w.vm.ip, 80, paths(), w.hostnames['vm'])
+        for when in spread(5.0):
+            if visitors:
+                visitor = rng.choice(visitors)
+                add(when, visitor, traffic.ping, w.vm.ip, rng.randint(2, 3), 0.3)
+                add(when + 1, visitor, traffic.ssh_client, w.vm.ip, 22, rng.randint(2, 6), 0.05)
+        self.others(spread, paths, lan, internet, siblings)
+
+    def others(self, spread, paths, lan, internet, siblings):
+        rng, w, add = self.rng, self.w, self.at
+        crowd = 0.6 if self.quiet else 1.0
+        for guest in w.guests:
+            targets = lan + internet + [g for g in siblings if g != guest.ip]
+            for when in spread(3.0 / crowd):
+                add(when, guest, traffic.http_client, rng.choice(targets), 80, paths())
+            for when in spread(5.0):
+                add(when, guest, traffic.dns_client, w.dns, rng.sample(sorted(self.names), 1))
+                if rng.random() < 0.4:
+                    add(when + 0.5, guest, traffic.connect, rng.choice(targets), rng.choice([443, 8443, 3306, 25]), 1)
+            if lan and rng.random() < 0.7:
+                add(rng.uniform(-1, 4), guest, traffic.ssh_client, rng.choice(lan), 22, rng.randint(5, 12), 0.2)
+            if rng.random() < 0.3 and internet:
+                for hop in (1, 2):
+                    add(rng.uniform(1, 8), guest, traffic.ping, '203.0.113.81', 1, 0.5, 32, 1, ('-t', str(hop)))
+        if w.guests and w.vm.ip not in self.avoided:
+            for when in spread(4.5):
+                add(when, rng.choice(w.guests), traffic.http_client, w.vm.ip, 80, paths())
+        for when in spread(4.0):
+            if internet:
+                add(when, w.host, traffic.http_client, rng.choice(internet), 80, paths(), 'repo.example.org')
+                add(when + 0.7, w.host, traffic.dns_client, w.router.ip, ['time.example.net'])
+        if rng.random() < 0.7:
+            add(-1, w.s2, traffic.ssh_client, w.host.ip, 22, 40, 0.4)
+
+    def forget_neighbour(self, address):
+        with self.w.vm.ns:
+            self.w.vm.ns.run('ip', 'neigh', 'del', address, 'dev', 'eth0', may_fail=True)
+
+    def chatter(self, seconds):
+        rng, w = self.rng, self.w
+        if self.quiet == 'silent':
+            return
+        devices = [(w.machine_mac(), w.lan_ip()) for _ in range(rng.randint(4, 9))]
+        absent = [w.lan_ip() for _ in range(3)]
+        known = [w.s1.ip, w.s2.ip, w.host.ip] + ([w.vm.ip] if self.mode == 'bridged' else [])
+        noise = traffic.Noise(rng, w.lan_prefix, w.router.ip, known, devices, absent)
+        self.noise = noise
+        traffic.in_thread(w.noise.ns, noise.run, 'eth0', seconds, rng.uniform(3, 7))
+        for machine, device in [(w.vm, 'eth0'), (w.s1, 'eth0'), (w.host, w.bridge_name)] + [(g, 'eth0') for g in w.guests]:
+            if rng.random() < 0.5:
+                self.at(rng.uniform(-1.5, 2), machine, machine.ns.sysctl, **{f'ipv6__conf__{device}__disable_ipv6': 0})
+
+    # Captures.
+
+    def points(self, point):
+        w = self.w
+        names = {'uplink': w.uplink_name, 'bridge': w.bridge_name, 'port': w.port_name, 'any': 'any', 'sll1': 'any'}
+        return [names.get(part, part) for part in point.split('+')]
+
+    def take(self, role, folder):
+        """Starts a capture; the returned function stops it and gives the path."""
+        path = os.path.join(folder, role + '.pcap')
+        options = {'snaplen': self.snaplen[role], 'nano': self.nano[role], 'expression': self.filters[role]}
+        if role == 'vm':
+            one = capture.Capture(self.w.vm.ns, ['eth0'], path, **options)
+            return one, lambda: path
+        interfaces = self.points(self.point)
+        if len(interfaces) > 1 and self.rng.random() < 0.35:
+            parts = [capture.Capture(self.w.host.ns, [interface], f'{path}{number}', **options)
+                     for number, interface in enumerate(interfaces)]
+
+            class Both:
+                def ready(self):
+                    for part in parts:
+                        part.ready()
+
+                def stop(self):
+                    for part in parts:
+                        part.stop()
+            return Both(), lambda: capture.to_pcapng(path, [part.path for part in parts])
+        if len(interfaces) > 1:
+            path += 'ng'
+        if self.point == 'sll1':
+            options['linktype'] = 'LINUX_SLL'
+        one = capture.Capture(self.w.host.ns, interfaces, path, **options)
+
+        def finish():
+            if len(interfaces) > 1:
+                capture.plain_section_headers(path)
+            return path
+        return one, finish
+
+    def start_actions(self, base, chosen):
+        def later(when, machine, function):
+            time.sleep(max(0, base + when - time.time()))
+            try:
+                if machine:
+                    with machine.ns:
+                        function()
+                else:
+                    function()
+            except OSError:
+                pass
+        for when, machine, function in chosen:
+            threading.Thread(target=later, args=(when, machine, function), daemon=True).start()
+
+    def record(self, folder):
+        """Runs it all; returns {role: path}."""
+        last = max(stop for _, stop in self.windows.values())
+        self.services()
+        time.sleep(1.0)
+        self.w.flush_neighbours()
+        scheduled, self.actions = self.actions, []
+        self.background(-1.6, last + 1.2)
+        self.chatter(last + 5)
+        base = time.time() + 2.4
+        self.start_actions(base, self.actions + scheduled)
+        files, lock = {}, threading.Lock()
+        errors = []
+        late = {role: self.rng.uniform(0, 0.6) if role == self.rng.choice(['host', 'vm']) else 0 for role in ('host', 'vm')}
+
+        def one(role):
+            try:
+                begin, end = self.windows[role]
+                time.sleep(max(0, base + begin - 0.8 + late[role] - time.time()))
+                with lock:
+                    taken, finish = self.take(role, folder)
+                taken.ready()
+                time.sleep(max(0, base + end + late[role] - 0.3 - time.time()))
+                taken.stop()
+                files[role] = finish()
+            except Exception as error:
+                errors.append(error)
+        threads = [threading.Thread(target=one, args=(role,)) for role in ('host', 'vm')]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if errors:
+            raise errors[0]
+        return files
+
+    def verify(self, files):
+        for role, display_filter, claim in self.checks:
+            sign, number = re.fullmatch(r'([=<>]+) *(\d+)', claim).groups()
+            seen = capture.count(files[role], display_filter)
+            if not COMPARE[sign](seen, int(number)):
+                raise NotAsClaimed(f'{role}: {seen} frames, not {claim}: {display_filter}')
+        if self.audited and not self.filters['vm']:
+            surprise = capture.unanswered(files['vm'], self.w.vm.ip) - self.troubled
+            if surprise:
+                raise NotAsClaimed(f'unanswered in the guest: {sorted(surprise)}')
+            for seen, least in [('tcp.flags.syn == 1 && tcp.flags.ack == 1', 4), ('ip', 60)]:
+                if capture.count(files['vm'], seen) < least:
+                    raise NotAsClaimed(f'hardly any healthy traffic: {seen}')
+
+    def write(self, files, target):
+        if self.offset or self.drift:
+            capture.shift_pcap(files['vm'], self.offset, self.drift)
+        if self.same_file:
+            files = {'host': files['host'], 'vm': files['host']}
+        elif self.swap_roles:
+            files = {'host': files['vm'], 'vm': files['host']}
+        counts = []
+        for role, path in files.items():
+            name = os.path.join(target, role + '.' + path.rsplit('.', 1)[1])
+            with open(path, 'rb') as source, open(name, 'wb') as copy:
+                copy.write(source.read())
+            if self.pcapng[role] and name.endswith('.pcap') and not self.same_file:
+                name = self.as_pcapng(name)
+            method = self.compression[role]
+            if os.path.getsize(name) > 230000:
+                method = 'zst'
+            name = capture.compress(name, method)
+            counts.append(f'{os.path.basename(name)} {os.path.getsize(name) // 1024} KiB')
+        expected = {key: value for key, value in self.expected.items() if value is not None}
+        expected['origin'] = ('captured in network namespaces of a Linux kernel with tcpdump by tests/lab '
+                              f'(seed {self.seed})')
+        with open(os.path.join(target, 'expect.json'), 'w', encoding='utf-8') as file:
+            json.dump(expected, file, indent=1, ensure_ascii=False)
+            file.write('\n')
+        return ', '.join(counts)
+
+    @staticmethod
+    def as_pcapng(path):
+        return capture.to_pcapng(path)
+
+
+def make(name, seed, attempt, target):
+    """Makes one scenario into the folder `target`; says what it made."""
+    function = ALL[name]
+    options = getattr(function, 'options', {})
+    one = Scenario(name, seed, attempt, **options)
+    if one.mode != 'bridged' and one.point in ('port', 'bridge'):
+        one.expect(why='')
+    else:
+        one.expect(mode=one.mode, why='')
+    one.expect(offset_s=one.offset, why=function.__doc__)
+    function(one)
+    with tempfile.TemporaryDirectory() as folder:
+        files = one.record(folder)
+        one.verify(files)
+        return one.write(files, target)
+
+
+def setting(**options):
+    """The mode, point and so on that a scenario's world is made with."""
+    def decorate(function):
+        function.options = options
+        return scenario(function)
+    return decorate
+
+
+import scenarios  # noqa: E402,F401

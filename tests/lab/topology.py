@@ -1,0 +1,174 @@
+"""One guest on one hypervisor host in one LAN with a router and an internet."""
+import ipaddress
+
+from netns import Namespace, link
+
+GUEST_OUIS = ['52:54:00', '00:50:56', '00:0c:29', '08:00:27', '00:15:5d', 'bc:24:11', '00:16:3e']
+MACHINE_OUIS = ['00:1b:21', 'a0:36:9f', 'ac:1f:6b', '3c:ec:ef', '00:25:90', '94:18:82', 'd4:ae:52',
+                '18:66:da', 'f8:bc:12', '90:b1:1c']
+ROUTER_OUIS = ['24:a4:3c', '00:0d:b9', '4c:5e:0c', '00:1a:8c', '78:8a:20', 'e4:8d:8c']
+DEVICE_OUIS = ['b8:27:eb', 'dc:a6:32', '3c:07:54', '00:11:32', '00:26:0b', '70:b3:d5', '00:1b:a9',
+               '00:17:88', 'f4:39:09', '9c:8e:99', '30:05:5c', '00:80:77']
+NAMES = ['atlas', 'borg', 'ceres', 'delta', 'ember', 'falcon', 'gizmo', 'hydra', 'iris', 'jade',
+         'krill', 'lotus', 'mango', 'nova', 'onyx', 'pluto', 'quartz', 'raven', 'sable', 'tango']
+NAT_PREFIXES = ['192.168.122', '192.168.124', '192.168.100', '10.0.122', '10.8.44', '172.16.122', '172.20.5']
+
+
+class Machine:
+    """A namespace with the address that the others know it by."""
+
+    def __init__(self, name, mac='', ip=''):
+        self.name, self.mac, self.ip = name, mac, ip
+        self.ns = Namespace(name)
+        self.ns.sysctl(ipv6__conf__all__disable_ipv6=1, ipv6__conf__default__disable_ipv6=1,
+                       ipv4__conf__all__rp_filter=0, ipv4__conf__default__rp_filter=0,
+                       bridge__bridge_nf_call_iptables=0)
+        self.ns.run('sh', '-c', 'for f in /proc/sys/net/bridge/bridge-nf-call-*; do '
+                    '[ -e $f ] && echo 0 > $f; done; ip link set lo up', may_fail=True)
+
+
+class World:
+    """Machines, cables and addresses; every choice comes from `rng`.
+
+    Modes: bridged, nat (kernel masquerade), routed, host-only.  Machines: vm (the
+    guest), nic (the hand-off between the guest and its port), host, g1 and g2
+    (other guests), switch, router, s1 and s2 (LAN servers), net (the internet) and
+    noise (many devices that only raw frames are made for).
+    """
+
+    def __init__(self, rng, mode, guests=2, vm_mtu=1500):
+        self.rng, self.mode, self.used_macs = rng, mode, set()
+        prefix = rng.choice([f'192.168.{rng.randint(1, 99)}', f'10.{rng.randint(1, 200)}.{rng.randint(0, 250)}',
+                             f'172.{rng.randint(21, 31)}.{rng.randint(0, 250)}'])
+        self.lan = ipaddress.ip_network(prefix + '.0/24')
+        self.lan_prefix = prefix
+        self.numbers = rng.sample([n for n in range(5, 250)], 60)
+        self.vm_prefix = prefix if mode == 'bridged' else rng.choice(NAT_PREFIXES)
+        self.vm_net = ipaddress.ip_network(self.vm_prefix + '.0/24')
+        self.guest_oui = rng.choice(GUEST_OUIS)
+        names = rng.sample(NAMES, 8)
+        self.hostnames = dict(zip(['vm', 'g1', 'g2', 's1', 's2', 'host', 'www', 'api'], names))
+        self.domain = rng.choice(['lan', 'home.arpa', 'corp.test', 'lab.internal'])
+        self.port_name = f'vnet{rng.randint(0, 19)}'
+        self.bridge_name = 'br0' if mode == 'bridged' else 'virbr0'
+        self.uplink_name = rng.choice(['eth0', 'eno1', 'enp3s0', 'enp0s31f6', 'ens18'])
+
+        self.router = Machine('router', self.mac(ROUTER_OUIS), f'{prefix}.{rng.choice([1, 254])}')
+        self.s1 = Machine('s1', self.mac(MACHINE_OUIS), self.lan_ip())
+        self.s2 = Machine('s2', self.mac(MACHINE_OUIS), self.lan_ip())
+        self.host = Machine('host', self.mac(MACHINE_OUIS), self.lan_ip())
+        self.vm = Machine('vm', self.mac([self.guest_oui]), self.guest_ip())
+        self.guests = [Machine(f'g{n + 1}', self.mac([self.guest_oui]), self.guest_ip()) for n in range(guests)]
+        self.nic, self.switch = Machine('nic'), Machine('switch')
+        self.noise, self.net = Machine('noise'), Machine('net', self.mac(ROUTER_OUIS), '203.0.113.80')
+        self.internet = ['203.0.113.80', '203.0.113.81', '203.0.113.10', '198.51.100.25', '198.51.100.53']
+        self.gateway = self.router.ip if mode == 'bridged' else f'{self.vm_prefix}.1'
+        self.dns = self.gateway if mode != 'bridged' else rng.choice([self.router.ip, self.s1.ip])
+        self.build(vm_mtu)
+
+    def mac(self, ouis):
+        while True:
+            mac = self.rng.choice(ouis) + ''.join(f':{self.rng.randint(0, 255):02x}' for _ in range(3))
+            if mac not in self.used_macs:
+                self.used_macs.add(mac)
+                return mac
+
+    def lan_ip(self):
+        return f'{self.lan_prefix}.{self.numbers.pop()}'
+
+    def guest_ip(self):
+        return f'{self.vm_prefix}.{self.numbers.pop()}'
+
+    def machine_mac(self):
+        return self.mac(DEVICE_OUIS)
+
+    def build(self, vm_mtu):
+        switch, host, router = self.switch.ns, self.host.ns, self.router.ns
+        switch.ip('link add lan0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0', 'link set lan0 up')
+        self.nic.ns.ip('link add pass type bridge stp_state 0 forward_delay 0 mcast_snooping 0 ageing_time 0',
+                       'link set pass up')
+        for number, machine in enumerate([self.router, self.s1, self.s2, self.noise]):
+            link(machine.ns, 'eth0', machine.mac or self.machine_mac(), switch, f'p{number}', self.machine_mac())
+            switch.ip(f'link set p{number} master lan0', f'link set p{number} up')
+            self.address(machine, 'eth0', f'{machine.ip}/24' if machine.ip else None,
+                         None if machine is self.router else self.router.ip)
+        link(host, self.uplink_name, self.host.mac, switch, 'up0', self.machine_mac())
+        switch.ip('link set up0 master lan0', 'link set up0 up')
+        bridge_mac = self.host.mac if self.mode == 'bridged' else '52:54:00' + self.mac(['52:54:00'])[8:]
+        host.ip(f'link add {self.bridge_name} address {bridge_mac} type bridge stp_state 0 forward_delay 0 mcast_snooping 0',
+                f'link set {self.bridge_name} up', f'link set {self.uplink_name} up')
+        self.bridge_mac = bridge_mac
+        if self.mode == 'bridged':
+            host.ip(f'link set {self.uplink_name} master {self.bridge_name}')
+            self.address(self.host, self.bridge_name, f'{self.host.ip}/24', self.router.ip)
+        else:
+            self.address(self.host, self.uplink_name, f'{self.host.ip}/24', self.router.ip)
+            host.ip(f'addr add {self.vm_prefix}.1/24 brd + dev {self.bridge_name}')
+            if self.mode != 'host-only':
+                host.sysctl(ipv4__ip_forward=1)
+        vm_port = 'fe' + self.vm.mac[2:]
+        link(self.vm.ns, 'eth0', self.vm.mac, self.nic.ns, 'in', self.machine_mac(), vm_mtu)
+        link(host, self.port_name, vm_port, self.nic.ns, 'out', self.machine_mac())
+        self.nic.ns.ip('link set in master pass', 'link set out master pass', 'link set in up', 'link set out up')
+        host.ip(f'link set {self.port_name} master {self.bridge_name}', f'link set {self.port_name} up')
+        default = None if self.mode == 'host-only' else self.gateway
+        self.address(self.vm, 'eth0', f'{self.vm.ip}/24', default)
+        for number, guest in enumerate(self.guests):
+            port = f'vnet{20 + number}'
+            link(guest.ns, 'eth0', guest.mac, host, port, 'fe' + guest.mac[2:])
+            host.ip(f'link set {port} master {self.bridge_name}', f'link set {port} up')
+            self.address(guest, 'eth0', f'{guest.ip}/24', default)
+        link(router, 'wan', self.mac(ROUTER_OUIS), self.net.ns, 'eth0', self.net.mac)
+        router.sysctl(ipv4__ip_forward=1)
+        router.ip('addr add 203.0.113.1/24 dev wan', 'link set wan up')
+        self.net.ns.ip('link set eth0 up', *[f'addr add {ip}/{24 if ip.startswith("203") else 32} dev eth0'
+                                             for ip in self.internet],
+                       f'route add {self.lan} via 203.0.113.1')
+        router.ip('route add 198.51.100.0/24 via 203.0.113.80')
+        if self.mode == 'routed':
+            router.ip(f'route add {self.vm_net} via {self.host.ip}')
+            self.net.ns.ip(f'route add {self.vm_net} via 203.0.113.1')
+            for machine in (self.s1, self.s2):
+                machine.ns.ip(f'route add {self.vm_net} via {self.host.ip}')
+        if self.mode == 'nat':
+            self.masquerade(f'ip saddr {self.vm_net} ip daddr != {self.vm_net}')
+        for machine in (self.vm, *self.guests, self.s1, self.s2):
+            machine.ns.sysctl(ipv4__ip_default_ttl=self.rng.choice([64, 64, 64, 128]))
+
+    def address(self, machine, device, address, gateway):
+        lines = [f'link set {device} up']
+        if address:
+            lines.append(f'addr add {address} brd + dev {device}')
+        if address and gateway:
+            lines.append(f'route add default via {gateway}')
+        machine.ns.ip(*lines)
+
+    def masquerade(self, match):
+        """Source NAT on the host for packets that match, instead of what was there."""
+        self.host.ns.nft(f'''table ip nat {{}}
+            delete table ip nat
+            table ip nat {{
+                chain pre {{ type nat hook prerouting priority -100; }}
+                chain post {{ type nat hook postrouting priority 100; oifname {self.uplink_name} {match} masquerade; }}
+            }}''')
+
+    def bridge_drop(self, rule, hook='forward', place=None):
+        """Frames that match are lost in the host's virtual switch, or at `place`."""
+        (place or self.host).ns.nft(f'''table bridge lab {{ chain {hook} {{
+            type filter hook {hook} priority 0; policy accept; {rule} counter drop
+        }}
+        }}''')
+
+    def drop(self, machine, hook, rule, verdict='drop'):
+        """What `rule` selects is dropped by the machine's own firewall."""
+        machine.ns.nft(f'''table inet lab {{ chain {hook} {{
+            type filter hook {hook} priority 0; policy accept; {rule} counter {verdict}
+        }}
+        }}''')
+
+    def clear(self, machine, table='inet lab'):
+        machine.ns.run('nft', 'delete', 'table', *table.split())
+
+    def flush_neighbours(self):
+        for machine in (self.vm, self.host, self.router, self.s1, self.s2, *self.guests):
+            machine.ns.run('ip', 'neigh', 'flush', 'all', may_fail=True)
