@@ -110,9 +110,9 @@ static bool open_odd(struct pcap_file *f, struct errmsg *err)
 	return f->odd != NULL;
 }
 
-static bool libpcap_accepts(uint8_t *header, size_t n, struct errmsg *err)
+static bool libpcap_accepts(uint8_t header[HEADER_SIZE], struct errmsg *err)
 {
-	pcap_t *pcap = open_libpcap(fmemopen(header, n, "rb"), err);
+	pcap_t *pcap = open_libpcap(fmemopen(header, HEADER_SIZE, "rb"), err);
 
 	if (!pcap)
 		return false;
@@ -134,11 +134,14 @@ static bool read_header(struct pcap_file *f, struct errmsg *err)
 {
 	uint8_t header[HEADER_SIZE];
 	const uint8_t *bytes = stream_peek(f->stream, sizeof(header));
-	size_t n = bytes ? sizeof(header) : f->stream->left;
 	uint32_t magic;
 
-	memcpy(header, f->stream->next, n);
-	if (!libpcap_accepts(header, n, err))
+	if (!bytes && stream_error(f->stream))
+		return errmsg_set(err, "%s", stream_error(f->stream));
+	if (!bytes)
+		return errmsg_set(err, "the file ends inside its header");
+	memcpy(header, bytes, sizeof(header));
+	if (!libpcap_accepts(header, err))
 		return false;
 
 	magic = known_magic(header, &f->big_endian);

@@ -37,7 +37,9 @@ static inline uint16_t pcapng_u16(struct cursor *c, bool big_endian)
 {
 	uint16_t value = cursor_be16(c);
 
-	return big_endian ? value : (uint16_t)(value << 8 | value >> 8);
+	if (big_endian)
+		return value;
+	return (uint16_t)(value << 8 | value >> 8);
 }
 
 static inline uint32_t pcapng_u32(struct cursor *c, bool big_endian)

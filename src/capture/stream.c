@@ -199,7 +199,7 @@ const uint8_t *stream_fill(struct stream *s, size_t n)
 		size_t got = read_some(src, src->window + s->left,
 		                       src->window_size - s->left);
 
-		src->ended = got == 0;
+		src->ended = got == 0 || src->error[0] != '\0';
 		s->left += got;
 	}
 	return n <= s->left ? s->next : NULL;
