@@ -19,7 +19,7 @@ void rule_set_free(struct rule_set *set);
  * rule_set_load() - Add the rules of a file, or of every *.json directly in a
  * folder (in order of name)
  *
- * Return: false with @err set to "FILE: LINE:COLUMN: …" or "FILE: RULE: KEY: …"
+ * Return: false with @err set to "FILE:LINE:COLUMN: …" or "FILE: RULE: KEY: …"
  */
 bool rule_set_load(struct rule_set *set, const char *path, struct errmsg *err);
 

@@ -1,0 +1,107 @@
+#include "rules/signature_ids.h"
+
+#include <fnmatch.h>
+#include <string.h>
+
+const char *const signature_ids[SIGNATURE_ID_COUNT] = {
+	"arp-none-sent",
+	"arp-lost-vswitch",
+	"arp-target-silent",
+	"arp-reply-lost-back",
+	"arp-off-subnet",
+	"arp-duplicate-ip",
+	"arp-spoof",
+	"arp-proxy",
+	"arp-no-announce",
+	"arp-stale-entry",
+	"gw-arp-unanswered",
+	"gw-no-default-route",
+	"gw-wrong-gateway",
+	"l2-vnic-detached",
+	"l2-macvtap-isolation",
+	"l2-duplicate-mac",
+	"l2-mac-policy",
+	"l2-access-control",
+	"l2-mac-not-learned",
+	"l2-duplicate-frames",
+	"l2-storm-loop",
+	"icmp-guest-silent",
+	"icmp-lost-to-guest",
+	"icmp-lost-beyond",
+	"icmp-reply-lost-host",
+	"icmp-double-filter",
+	"icmp-admin-prohibited",
+	"icmp-unreachable",
+	"ip-ttl-loop",
+	"ip-asymmetric-route",
+	"ip-rp-filter",
+	"nat-snat-missing",
+	"nat-no-answer",
+	"nat-return-dropped",
+	"nat-port-exhaustion",
+	"nat-hairpin",
+	"nat-portforward-missing",
+	"nat-idle-timeout",
+	"nat-hostonly-isolated",
+	"nat-subnet-overlap",
+	"vlan-tag-missing",
+	"vlan-wrong-id",
+	"vlan-native-mismatch",
+	"vlan-double-tag",
+	"vlan-no-routing",
+	"mtu-jumbo-blackhole",
+	"mtu-pmtud-broken",
+	"mtu-fragment-loss",
+	"tcp-syn-unanswered",
+	"tcp-synack-lost",
+	"tcp-rst-closed-port",
+	"tcp-rst-middlebox",
+	"tcp-half-open",
+	"tcp-retrans-loss",
+	"tcp-zero-window",
+	"tcp-option-stripped",
+	"tcp-paws-drop",
+	"tcp-backlog-overflow",
+	"tcp-bad-checksum",
+	"perf-vnic-rx-drop",
+	"perf-reorder",
+	"perf-latency",
+	"app-proxy-5xx",
+	"dhcp-no-offer",
+	"dhcp-offer-lost",
+	"dhcp-nak",
+	"dhcp-rogue-server",
+	"dhcp-pool-exhausted",
+	"dhcp-bad-options",
+	"dns-no-answer",
+	"dns-bad-answer",
+	"dns-stale-answer",
+	"dns-tcp-fallback",
+	"ndp-ns-unanswered",
+	"ndp-ra-problem",
+	"ndp-dad-conflict",
+	"ndp-v6-broken-fallback",
+	"time-snapshot-revert",
+	"cap-no-overlap",
+	"cap-unrelated",
+	"cap-input-mixup",
+	"cap-filtered",
+	"cap-one-way",
+	"cap-truncated",
+	"cap-gaps",
+	"cap-wrong-interface",
+	"cap-offload-artifact",
+};
+
+bool signature_id_known(const char *id)
+{
+	for (size_t i = 0; i < SIGNATURE_ID_COUNT; i++)
+		if (strcmp(signature_ids[i], id) == 0)
+			return true;
+	return false;
+}
+
+bool glob_matches(const char *glob, const char *id)
+{
+	return fnmatch(glob, id, 0) == 0;
+}
