@@ -230,7 +230,7 @@ START_TEST(mistakes_name_file_and_key)
 	               ": diagnoses[0]: at: no such key");
 	assert_refused("{\"verdict\": \"fault\", \"absent\": [1]}",
 	               ": absent: must be a list of texts");
-	assert_refused("{\"verdict\": \"fault\",\n}", ": 2:1: ");
+	assert_refused("{\"verdict\": \"fault\",\n}", ":2:1: ");
 }
 END_TEST
 

@@ -158,7 +158,7 @@ struct expect *expect_read(const char *path, struct errmsg *err)
 		return NULL;
 	}
 	if (!root) {
-		errmsg_set(err, "%s: %d:%d: %s", path, error.line, error.column,
+		errmsg_set(err, "%s:%d:%d: %s", path, error.line, error.column,
 		           error.text);
 		return NULL;
 	}

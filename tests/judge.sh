@@ -1,0 +1,10 @@
+#!/bin/sh
+# Every claim of every sample, checked by tshark.
+srcdir=${srcdir:-.}
+for tool in tshark python3; do
+	if ! command -v $tool >/dev/null; then
+		echo "skipped: there is no $tool"
+		exit 77
+	fi
+done
+exec python3 "$srcdir/tests/judge.py" --parallel ./pcapdiag "$srcdir/rules" "$srcdir/samples"
