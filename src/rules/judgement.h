@@ -61,16 +61,16 @@ struct explained {
 /** struct fix_steps - The steps for one platform, "any" for all */
 struct fix_steps {
 	const char *platform;
-	const char **steps; /* NULL-terminated, borrowed */
+	const char **steps; /* NULL-terminated */
 };
 
 /**
  * struct diagnosis - Findings of one rule with equal place and direction
  * @place, @direction: -1: null
- * @title, @cause, @fix: borrowed from the rule set
- * @statement:	fields filled in
+ * @rule, @variant, @title: borrowed from the rule set
+ * @statement, @cause, @fix: owned, fields filled in
  * @because:	why the confidence is not high
- * @facts:	the facts that fired, for their evidence
+ * @evidence:	of the first facts that fired
  * @explained_by: id of the root cause, for symptoms; else NULL
  */
 struct diagnosis {

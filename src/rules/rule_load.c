@@ -40,10 +40,12 @@ static bool read_file(const char *path, struct strbuf *out, struct errmsg *err)
 /* The digest of all files so far and this one, in order */
 static void add_to_digest(struct rule_set *set, const struct strbuf *content)
 {
-	uint64_t both[] = { set->digest,
-		            hash_stable(strbuf_text(content), content->len) };
+	char *both =
+		text_format("%016" PRIx64 "%016" PRIx64, set->digest,
+	                    hash_stable(strbuf_text(content), content->len));
 
-	set->digest = hash_stable(both, sizeof(both));
+	set->digest = hash_stable(both, strlen(both));
+	free(both);
 	(void)snprintf(set->digest_text, sizeof(set->digest_text),
 	               "%016" PRIx64, set->digest);
 }
