@@ -70,6 +70,7 @@ static const struct name names[CLAIM_FIELD_COUNT] = {
 	[CLAIM_IP_ID] = { .name = "ip.id", .form = FORM_HEX },
 	[CLAIM_TCP_SRC_PORT] = { .name = "tcp.srcport" },
 	[CLAIM_TCP_DST_PORT] = { .name = "tcp.dstport" },
+	[CLAIM_TCP_SEQ] = { .name = "tcp.seq_raw" },
 	[CLAIM_TCP_SYN] = { .name = "tcp.flags.syn" },
 	[CLAIM_TCP_ACK] = { .name = "tcp.flags.ack" },
 	[CLAIM_TCP_RST] = { .name = "tcp.flags.reset" },
@@ -178,6 +179,7 @@ static bool term_is_v6(const struct claim_term *t)
 	case CLAIM_IP_ID:
 	case CLAIM_TCP_SRC_PORT:
 	case CLAIM_TCP_DST_PORT:
+	case CLAIM_TCP_SEQ:
 	case CLAIM_TCP_SYN:
 	case CLAIM_TCP_ACK:
 	case CLAIM_TCP_RST:

@@ -34,6 +34,7 @@ enum claim_field {
 	CLAIM_IP_ID,
 	CLAIM_TCP_SRC_PORT,
 	CLAIM_TCP_DST_PORT,
+	CLAIM_TCP_SEQ, /* tcp.seq_raw */
 	CLAIM_TCP_SYN, /* flag bits: 0 or 1 */
 	CLAIM_TCP_ACK,
 	CLAIM_TCP_RST,

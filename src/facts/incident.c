@@ -2,7 +2,9 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/strbuf.h"
 #include "base/xalloc.h"
 
 struct incident *incident_new(void)
@@ -87,4 +89,15 @@ struct claim *incident_claim(struct incident *incident, int32_t i)
 {
 	assert(i >= 0 && (size_t)i < incident->n_claims);
 	return &incident->claims[i];
+}
+
+void incident_add_limit(struct incident *incident, const char *text)
+{
+	for (size_t i = 0; i < incident->n_limits; i++)
+		if (strcmp(incident->limits[i], text) == 0)
+			return;
+	incident->limits = xreallocarray(incident->limits,
+	                                 incident->n_limits + 1,
+	                                 sizeof(*incident->limits));
+	incident->limits[incident->n_limits++] = text_copy(text);
 }

@@ -134,6 +134,9 @@ void incident_free(struct incident *incident);
 int32_t incident_add_claim(struct incident *incident, uint32_t capture,
                            uint32_t point);
 
+/** incident_add_limit() - Note that a limit was reached (once each) */
+void incident_add_limit(struct incident *incident, const char *text);
+
 /** incident_claim() - Claim @i; valid until the next incident_add_claim() */
 struct claim *incident_claim(struct incident *incident, int32_t i);
 

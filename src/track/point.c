@@ -12,14 +12,14 @@ enum traffic_class traffic_class_of(const struct packet *p)
 	case PACKET_KIND_ICMP:
 		return TRAFFIC_ICMP;
 	case PACKET_KIND_ICMPV6:
-		return p->icmp.type >= ICMPV6_ROUTER_SOLICIT &&
-		                       p->icmp.type <= ICMPV6_NEIGHBOR_ADVERT
-		               ? TRAFFIC_NDP
-		               : TRAFFIC_ICMP;
+		return p->icmp.type == ICMPV6_ECHO_REQUEST ||
+		                       p->icmp.type == ICMPV6_ECHO_REPLY
+		               ? TRAFFIC_ICMP
+		               : TRAFFIC_NDP;
 	case PACKET_KIND_TCP:
 		return TRAFFIC_TCP;
 	case PACKET_KIND_UDP:
-		return TRAFFIC_UDP;
+		return p->dns.valid ? TRAFFIC_DNS : TRAFFIC_UDP;
 	case PACKET_KIND_IP:
 	case PACKET_KIND_OTHER:
 		break;
@@ -38,8 +38,9 @@ enum traffic_class traffic_class_of_protocol(enum protocol protocol)
 		return TRAFFIC_ICMP;
 	case PROTOCOL_TCP:
 		return TRAFFIC_TCP;
-	case PROTOCOL_UDP:
 	case PROTOCOL_DNS:
+		return TRAFFIC_DNS;
+	case PROTOCOL_UDP:
 	case PROTOCOL_DHCP:
 		return TRAFFIC_UDP;
 	}

@@ -18,9 +18,10 @@
 /* Classes of traffic that a capture filter or a network lets through or not. */
 enum traffic_class {
 	TRAFFIC_ARP,
-	TRAFFIC_NDP,
+	TRAFFIC_NDP, /* all of ICMPv6 but echo */
 	TRAFFIC_ICMP,
 	TRAFFIC_TCP,
+	TRAFFIC_DNS,
 	TRAFFIC_UDP,
 	TRAFFIC_OTHER,
 	TRAFFIC_CLASS_COUNT,
@@ -67,8 +68,6 @@ struct dhcp_lease {
 /**
  * struct point - See above; zero-initialised is empty
  * @seen:	when each class of traffic was seen, from anyone
- * @vlan_frames: frames with a tag
- * @cooked_in_out: frames come with a direction but without an interface
  */
 struct point {
 	uint64_t packets;

@@ -1,0 +1,113 @@
+#include "correlate/analyse.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "base/xalloc.h"
+#include "correlate/scene.h"
+
+int64_t scene_host_ns(const struct scene *s, const struct observation *o,
+                      int64_t ts_ns)
+{
+	if (o->role != CAPTURE_ROLE_VM || !s->aligned)
+		return ts_ns;
+	/* The offset hardly changes over the offset itself. */
+	return ts_ns - clock_line_at(&s->clock, ts_ns - s->clock.offset_ns);
+}
+
+int64_t scene_point_ns(const struct scene *s, const struct observation *o,
+                       int64_t host_ns)
+{
+	if (o->role != CAPTURE_ROLE_VM || !s->aligned)
+		return host_ns;
+	return host_ns + clock_line_at(&s->clock, host_ns);
+}
+
+const char *scene_point_id(const struct scene *s, uint32_t point)
+{
+	const struct observation *o = &s->points[point];
+
+	return s->incident->captures[o->capture].points[o->point_index].id;
+}
+
+static void begin_captures(struct scene *s)
+{
+	struct incident *in = s->incident;
+
+	in->captures = xcalloc(s->n_captures, sizeof(*in->captures));
+	in->n_captures = s->n_captures;
+	for (size_t i = 0; i < s->n_captures; i++)
+		in->captures[i] = (struct incident_capture){
+			.role = s->roles[i],
+			.file = text_copy(capture_path(s->captures[i])),
+			.bytes = capture_bytes(s->captures[i]),
+			.format = capture_format(s->captures[i]),
+			.compression = capture_compression(s->captures[i]),
+		};
+}
+
+/* "host:0/2", "host2:0" for the second host file */
+static void name_points(struct scene *s)
+{
+	unsigned int n[2] = { 0, 0 };
+
+	for (uint32_t i = 0; i < s->n_captures; i++) {
+		struct incident_capture *c = &s->incident->captures[i];
+		const char *role =
+			s->roles[i] == CAPTURE_ROLE_HOST ? "host" : "vm";
+		unsigned int nth = ++n[s->roles[i]];
+
+		c->role = s->roles[i];
+		for (size_t j = 0; j < c->n_points; j++) {
+			struct incident_point *p = &c->points[j];
+			struct strbuf sb = { 0 };
+
+			strbuf_puts(&sb, role);
+			if (nth > 1)
+				strbuf_printf(&sb, "%u", nth);
+			strbuf_printf(&sb, ":%u", p->interface);
+			if (p->ifindex >= 0)
+				strbuf_printf(&sb, "/%lld",
+				              (long long)p->ifindex);
+			p->id = strbuf_steal(&sb);
+		}
+	}
+}
+
+struct incident *analyse(struct capture *const *captures,
+                         const enum capture_role *roles, size_t n)
+{
+	struct scene s = {
+		.captures = captures,
+		.n_captures = n,
+		.roles = xcalloc(n, sizeof(*roles)),
+		.incident = incident_new(),
+	};
+
+	memcpy(s.roles, roles, n * sizeof(*roles));
+	begin_captures(&s);
+	survey_run(&s);
+	roles_check(&s);
+	name_points(&s);
+	guest_find(&s);
+	align_run(&s);
+	chains_build(&s);
+	path_find(&s);
+	guest_plan(&s);
+	exchanges_judge(&s);
+	matching_run(&s);
+	capture_facts(&s);
+	scene_free(&s);
+	return s.incident;
+}
+
+void scene_free(struct scene *s)
+{
+	for (uint32_t i = 0; i < s->n_points; i++)
+		point_free(&s->points[i].track);
+	free(s->points);
+	free(s->sightings);
+	free(s->chains);
+	free(s->roles);
+}

@@ -1,0 +1,342 @@
+/*
+ * Facts about the captures themselves, and what the report says of them.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/strbuf.h"
+#include "base/xalloc.h"
+#include "correlate/scene.h"
+
+#define S INT64_C(1000000000)
+
+/* So many frames without one broadcast, in so long a time, is a filter. */
+#define FILTER_PACKETS 100
+#define FILTER_SPAN_NS (60 * S)
+/* So many frames of a single class are one, in any time. */
+#define FILTER_CLASS_PACKETS 30
+
+static bool has_guest(const struct scene *s, const struct observation *o)
+{
+	const struct station_table *t = &o->track.stations;
+	const struct flow_table *ft = &o->track.flows;
+
+	for (size_t i = 0; i < s->guest.n_macs; i++)
+		if (station_table_find(t, s->guest.macs[i]))
+			return true;
+	for (uint32_t i = 0; i < ft->n_flows; i++) {
+		const struct flow_key *k = &ft->flows[i].key;
+
+		if (!addr_is_link_local(&k->client) &&
+		    scene_is_guest_ip(s, &k->client))
+			return true;
+		if (!addr_is_link_local(&k->server) &&
+		    scene_is_guest_ip(s, &k->server))
+			return true;
+	}
+	return false;
+}
+
+static uint64_t guest_frames(const struct scene *s, uint32_t capture)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct observation *o = &s->points[i];
+
+		if (o->capture != capture)
+			continue;
+		for (size_t j = 0; j < s->guest.n_macs; j++) {
+			const struct station *st = station_table_find(
+				&o->track.stations, s->guest.macs[j]);
+
+			if (st)
+				n += st->sent + st->sent_group + st->received;
+		}
+	}
+	return n;
+}
+
+static bool same_guest(const struct scene *s)
+{
+	if (s->shared_packets > 0)
+		return true;
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_HOST &&
+		    has_guest(s, &s->points[i]))
+			return true;
+	return false;
+}
+
+/* Does the guest reach, or try to reach, what is not itself? */
+static void outside_use(const struct scene *s, bool *works, bool *tries)
+{
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct flow_table *t = &s->points[i].track.flows;
+
+		if (s->points[i].role != CAPTURE_ROLE_VM)
+			continue;
+		for (uint32_t j = 0; j < t->n_flows; j++) {
+			const struct flow *f = &t->flows[j];
+
+			if (!scene_is_guest_ip(s, &f->key.client))
+				continue;
+			*tries |= f->n_tries > 0;
+			*works |= f->n_answered > 0 &&
+			          f->key.protocol != PROTOCOL_ARP;
+		}
+	}
+}
+
+struct window {
+	bool known;
+	int64_t first_ns;
+	int64_t last_ns;
+};
+
+static struct window window_of(const struct scene *s, enum capture_role role)
+{
+	struct window w = { 0 };
+
+	for (size_t i = 0; i < s->n_captures; i++) {
+		const struct incident_capture *c = &s->incident->captures[i];
+
+		if (s->roles[i] != role || !c->has_time)
+			continue;
+		if (!w.known || c->first_ns < w.first_ns)
+			w.first_ns = c->first_ns;
+		if (!w.known || c->last_ns > w.last_ns)
+			w.last_ns = c->last_ns;
+		w.known = true;
+	}
+	return w;
+}
+
+static void set_overlap(const struct scene *s, struct fact *f)
+{
+	struct window host = window_of(s, CAPTURE_ROLE_HOST);
+	struct window vm = window_of(s, CAPTURE_ROLE_VM);
+	int64_t from, to;
+
+	if (!host.known || !vm.known)
+		return;
+	if (s->aligned) {
+		vm.first_ns -= s->clock.offset_ns;
+		vm.last_ns -= s->clock.offset_ns;
+	}
+	from = host.first_ns > vm.first_ns ? host.first_ns : vm.first_ns;
+	to = host.last_ns < vm.last_ns ? host.last_ns : vm.last_ns;
+	fact_set_number(f, FIELD_PAIR_OVERLAP, to > from ? to - from : 0);
+	fact_set_number(f, FIELD_PAIR_GAP, from > to ? from - to : 0);
+}
+
+static void add_pair_fact(struct scene *s)
+{
+	struct fact *f = facts_add(s->incident->facts, FACT_KIND_CAPTURE_PAIR);
+	struct window host = window_of(s, CAPTURE_ROLE_HOST);
+	struct window vm = window_of(s, CAPTURE_ROLE_VM);
+	bool works = false, tries = false;
+
+	outside_use(s, &works, &tries);
+	fact_set_bool(f, FIELD_PAIR_BOTH_GIVEN, host.known && vm.known);
+	fact_set_bool(f, FIELD_PAIR_SAME_FILE, s->same_file);
+	fact_set_bool(f, FIELD_PAIR_SWAPPED, s->swapped);
+	fact_set_bool(f, FIELD_PAIR_GUEST_WORKS_OUTSIDE, works);
+	fact_set_bool(f, FIELD_PAIR_GUEST_TRIES_OUTSIDE, tries);
+	if (!host.known || !vm.known)
+		return;
+	fact_set_number(f, FIELD_PAIR_SHARED_PACKETS,
+	                (int64_t)s->shared_packets);
+	fact_set_bool(f, FIELD_PAIR_SAME_GUEST, same_guest(s));
+	set_overlap(s, f);
+}
+
+static const char *const class_names[TRAFFIC_CLASS_COUNT] = {
+	[TRAFFIC_ARP] = "ARP",   [TRAFFIC_NDP] = "ICMPv6",
+	[TRAFFIC_ICMP] = "ping", [TRAFFIC_TCP] = "TCP",
+	[TRAFFIC_DNS] = "DNS",   [TRAFFIC_UDP] = "UDP",
+	[TRAFFIC_OTHER] = NULL,
+};
+
+/* The classes that the capture lacks altogether, in words */
+static char *missing_classes(const struct scene *s, uint32_t capture,
+                             unsigned int *n_present)
+{
+	struct strbuf sb = { 0 };
+
+	*n_present = 0;
+	for (int class = 0; class < TRAFFIC_CLASS_COUNT; class ++) {
+		uint64_t n = 0;
+
+		for (uint32_t i = 0; i < s->n_points; i++)
+			if (s->points[i].capture == capture)
+				n += s->points[i].track.seen[class].count;
+		if (n > 0)
+			(*n_present)++;
+		else if (class_names[class])
+			strbuf_printf(&sb, "%s%s", sb.len ? ", " : "",
+			              class_names[class]);
+	}
+	return strbuf_steal(&sb);
+}
+
+static const char *declared_filter(const struct scene *s, uint32_t capture)
+{
+	uint32_t n = capture_interface_count(s->captures[capture]);
+
+	for (uint32_t i = 0; i < n; i++) {
+		const char *filter =
+			capture_interface(s->captures[capture], i)->filter;
+
+		if (filter && filter[0])
+			return filter;
+	}
+	return NULL;
+}
+
+static bool looks_filtered(const struct scene *s, uint32_t capture,
+                           unsigned int n_present)
+{
+	const struct incident_capture *c = &s->incident->captures[capture];
+	uint64_t group = 0;
+
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].capture == capture)
+			group += s->points[i].track.group_frames;
+	if (n_present == 1 && c->packets >= FILTER_CLASS_PACKETS)
+		return true;
+	return group == 0 && c->packets >= FILTER_PACKETS &&
+	       c->last_ns - c->first_ns > FILTER_SPAN_NS;
+}
+
+static void add_capture_fact(struct scene *s, uint32_t i)
+{
+	struct incident *in = s->incident;
+	const struct incident_capture *c = &in->captures[i];
+	struct fact *f = facts_add(in->facts, FACT_KIND_CAPTURE);
+	uint64_t shortened = 0;
+	unsigned int n_present;
+	char *missing = missing_classes(s, i, &n_present);
+
+	for (uint32_t j = 0; j < s->n_points; j++)
+		if (s->points[j].capture == i)
+			shortened += s->points[j].track.shortened;
+	fact_set_enum(f, FIELD_CAPTURE_ROLE, (int)s->roles[i]);
+	fact_set_text(in->facts, f, FIELD_CAPTURE_FILE, c->file);
+	fact_set_number(f, FIELD_CAPTURE_PACKETS, (int64_t)c->packets);
+	fact_set_number(f, FIELD_CAPTURE_SHORTENED, (int64_t)shortened);
+	fact_set_number(f, FIELD_CAPTURE_GUEST_FRAMES,
+	                (int64_t)guest_frames(s, i));
+	fact_set_bool(f, FIELD_CAPTURE_CUT, c->cut_text != NULL);
+	if (c->has_time) {
+		fact_set_number(f, FIELD_CAPTURE_FIRST, c->first_ns);
+		fact_set_number(f, FIELD_CAPTURE_LAST, c->last_ns);
+		fact_set_number(f, FIELD_CAPTURE_SPAN,
+		                c->last_ns - c->first_ns);
+	}
+	fact_set_bool(f, FIELD_CAPTURE_FILTERED,
+	              declared_filter(s, i) || looks_filtered(s, i, n_present));
+	fact_set_text(in->facts, f, FIELD_CAPTURE_HIDDEN,
+	              missing ? missing : "nothing");
+	free(missing);
+}
+
+static void add_nic(struct scene *s, size_t i)
+{
+	struct incident_nic *nic = &s->incident->nics[i];
+	const struct guest *g = &s->guest;
+	uint16_t vlan = 0;
+
+	*nic = (struct incident_nic){ .mode = g->mode };
+	if (i < g->n_macs) {
+		nic->mac = g->macs[i];
+		nic->has_mac = true;
+	}
+	nic->ips = xcalloc(GUEST_IPS_MAX, sizeof(*nic->ips));
+	for (size_t j = 0; j < g->n_ips; j++)
+		nic->ips[nic->n_ips++] = g->ips[j];
+	nic->gateways = xcalloc(g->n_gateways ? g->n_gateways : 1,
+	                        sizeof(*nic->gateways));
+	for (size_t j = 0; j < g->n_gateways; j++) {
+		if (!g->gateways[j].has_ip)
+			continue;
+		nic->gateways[nic->n_gateways++] = (struct incident_gateway){
+			.ip = g->gateways[j].ip,
+			.has_mac = g->gateways[j].has_mac,
+			.mac = g->gateways[j].mac,
+			.answers = g->gateways[j].answers,
+		};
+	}
+	for (uint32_t j = 0; j < s->n_points && nic->has_mac; j++) {
+		const struct station *st = station_table_find(
+			&s->points[j].track.stations, nic->mac);
+
+		if (st && st->vlan)
+			vlan = st->vlan;
+	}
+	if (vlan) {
+		nic->vlans = xcalloc(1, sizeof(*nic->vlans));
+		nic->vlans[nic->n_vlans++] = vlan;
+	}
+}
+
+/* A registered prefix alone is a hint, not proof; the report only picks its
+ * words by it. */
+static const char *platform_of(const struct guest *g)
+{
+	static const struct {
+		uint8_t prefix[3];
+		const char *platform;
+	} prefixes[] = {
+		{ { 0x00, 0x50, 0x56 }, "esxi" },
+		{ { 0x00, 0x0c, 0x29 }, "vmware-workstation" },
+		{ { 0x00, 0x05, 0x69 }, "esxi" },
+		{ { 0x00, 0x15, 0x5d }, "hyper-v" },
+		{ { 0x08, 0x00, 0x27 }, "virtualbox" },
+		{ { 0x52, 0x54, 0x00 }, "kvm" },
+		{ { 0xbc, 0x24, 0x11 }, "kvm" },
+		{ { 0x50, 0x6b, 0x8d }, "kvm" },
+		{ { 0x00, 0x1a, 0x4a }, "kvm" },
+		{ { 0xfa, 0x16, 0x3e }, "kvm" },
+		{ { 0x00, 0x0d, 0x3a }, "cloud" },
+		{ { 0x00, 0x22, 0x48 }, "cloud" },
+		{ { 0x60, 0x45, 0xbd }, "cloud" },
+		{ { 0x7c, 0x1e, 0x52 }, "cloud" },
+	};
+
+	for (size_t i = 0;
+	     g->n_macs > 0 && i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		if (memcmp(prefixes[i].prefix, g->macs[0].bytes, 3) == 0)
+			return prefixes[i].platform;
+	return NULL;
+}
+
+void capture_facts(struct scene *s)
+{
+	struct incident *in = s->incident;
+	size_t n = s->guest.n_macs;
+
+	if (n == 0 && s->guest.n_ips > 0)
+		n = 1;
+	in->nics = xcalloc(n ? n : 1, sizeof(*in->nics));
+	in->n_nics = n;
+	for (size_t i = 0; i < n; i++)
+		add_nic(s, i);
+	in->platform = platform_of(&s->guest);
+	in->clock = (struct incident_clock){
+		.known = s->clock.known,
+		.offset_ns = s->clock.offset_ns,
+		.error_ns = s->clock.error_ns,
+		.drift_known = s->clock.known,
+		.drift_ppb = s->clock.drift_ppb,
+		.pairs = s->clock.pairs,
+		.steps = s->clock.steps,
+	};
+	add_pair_fact(s);
+	for (uint32_t i = 0; i < s->n_captures; i++)
+		add_capture_fact(s, i);
+	for (uint32_t i = 0; i < s->n_points; i++)
+		in->captures[s->points[i].capture]
+			.points[s->points[i].point_index]
+			.kind = s->points[i].kind;
+}

@@ -1,0 +1,421 @@
+/*
+ * The claims behind a run: its requests and their answers at each point, with
+ * the control and the twin of what is absent.
+ */
+#include <stdlib.h>
+
+#include "base/strbuf.h"
+#include "base/xalloc.h"
+#include "correlate/run.h"
+
+#define MS INT64_C(1000000)
+#define S (1000 * MS)
+
+/* So many ports or ids fit into a filter that a person can still read. */
+#define IDS_MAX 32
+
+/* What happened this long before and after bears on an absence. */
+#define AROUND_NS (60 * S)
+
+#define ARP_REQUEST 1
+#define ARP_REPLY 2
+
+struct maker {
+	struct scene *scene;
+	const struct visibility *visibility;
+	const struct run *run;
+	struct fact *fact;
+	int32_t seen_request; /* claim with a request, for the twins */
+	int32_t seen_reply;
+};
+
+/* The run in the terms of one point */
+struct terms {
+	uint32_t point;
+	bool seen;       /* at least one try was */
+	bool has_client; /* its address here is known */
+	struct in6_addr client;
+	struct in6_addr server;
+	uint16_t server_port;
+	struct mac client_mac;
+	size_t n_seen;
+	size_t n_answered;
+	int64_t ports[IDS_MAX];
+	size_t n_ports; /* IDS_MAX + 1: too many */
+	int64_t ids[IDS_MAX];
+	size_t n_ids;
+};
+
+static void add_id(int64_t *ids, size_t *n, int64_t id)
+{
+	for (size_t i = 0; i < *n && i < IDS_MAX; i++)
+		if (ids[i] == id)
+			return;
+	if (*n < IDS_MAX)
+		ids[*n] = id;
+	if (*n <= IDS_MAX)
+		(*n)++;
+}
+
+static struct terms make_terms(const struct maker *m, uint32_t point)
+{
+	const struct scene *s = m->scene;
+	const struct run *run = m->run;
+	const struct sighting *ref = try_reference(s, run->chains[0]);
+	struct terms t = {
+		.point = point,
+		.client = run->key.client,
+		.server = run->key.server,
+		.server_port = run->key.server_port,
+		.client_mac = sighting_flow(s, ref)->client_mac,
+		.has_client = true,
+	};
+
+	for (size_t i = 0; i < run->n_chains; i++) {
+		const struct sighting *at = run_sighting(s, run, i, point);
+		const struct sighting *any =
+			at ? at : try_reference(s, run->chains[i]);
+
+		add_id(t.ids, &t.n_ids, sighting_try(s, any)->id);
+		if (!at)
+			continue;
+		t.n_seen++;
+		t.n_answered += sighting_try(s, at)->answer != TRY_UNANSWERED;
+		t.client = sighting_flow(s, at)->key.client;
+		t.server = sighting_flow(s, at)->key.server;
+		t.server_port = sighting_flow(s, at)->key.server_port;
+		add_id(t.ports, &t.n_ports,
+		       sighting_flow(s, at)->key.client_port);
+	}
+	t.seen = t.n_seen > 0;
+	if (t.seen)
+		return t;
+	/* Behind NAT nobody knows what address it would have got. */
+	t.has_client = !s->points[point].translated;
+	for (size_t i = 0; i < run->n_chains && t.has_client; i++)
+		add_id(t.ports, &t.n_ports,
+		       sighting_flow(s, try_reference(s, run->chains[i]))
+		               ->key.client_port);
+	return t;
+}
+
+static struct claim *new_claim(const struct maker *m, uint32_t point,
+                               int32_t *index)
+{
+	const struct scene *s = m->scene;
+	const struct observation *o = &s->points[point];
+	const struct incident_capture *ic = &s->incident->captures[o->capture];
+	struct claim *c;
+
+	*index = incident_add_claim(s->incident, o->capture, o->point_index);
+	c = incident_claim(s->incident, *index);
+	if (capture_interface_count(s->captures[o->capture]) > 1)
+		claim_add_number(c, CLAIM_INTERFACE, o->interface);
+	if (o->ifindex >= 0 && ic->n_points > 1)
+		claim_add_number(c, CLAIM_IFINDEX, o->ifindex);
+	return c;
+}
+
+static bool is_v4(const struct terms *t)
+{
+	return addr_is_v4(&t->server);
+}
+
+static void add_ids(struct claim *c, enum claim_field field, const int64_t *ids,
+                    size_t n)
+{
+	if (n > 0 && n <= IDS_MAX)
+		claim_add_numbers(c, field, ids, n);
+}
+
+static void add_ends(struct claim *c, const struct terms *t, bool reply)
+{
+	if (t->has_client)
+		claim_add_ip(c, reply ? CLAIM_IP_DST : CLAIM_IP_SRC,
+		             &t->client);
+	claim_add_ip(c, reply ? CLAIM_IP_SRC : CLAIM_IP_DST, &t->server);
+}
+
+static void add_arp(struct claim *c, const struct terms *t, bool reply)
+{
+	claim_add_number(c, CLAIM_ARP_OPCODE, reply ? ARP_REPLY : ARP_REQUEST);
+	if (!mac_is_zero(t->client_mac))
+		claim_add_mac(c, reply ? CLAIM_ARP_DST_MAC : CLAIM_ARP_SRC_MAC,
+		              t->client_mac);
+	claim_add_ip(c, reply ? CLAIM_ARP_DST_IP : CLAIM_ARP_SRC_IP,
+	             &t->client);
+	claim_add_ip(c, reply ? CLAIM_ARP_SRC_IP : CLAIM_ARP_DST_IP,
+	             &t->server);
+}
+
+static void add_icmp(struct claim *c, const struct terms *t, bool reply)
+{
+	int type = is_v4(t) ? (reply ? ICMP_ECHO_REPLY : ICMP_ECHO_REQUEST)
+	                    : (reply ? ICMPV6_ECHO_REPLY : ICMPV6_ECHO_REQUEST);
+
+	add_ends(c, t, reply);
+	claim_add_number(c, CLAIM_ICMP_TYPE, type);
+	add_ids(c, CLAIM_ICMP_ID, t->ports, t->n_ports);
+	if (!t->has_client)
+		add_ids(c, CLAIM_ICMP_SEQ, t->ids, t->n_ids);
+	claim_add_flag(c, CLAIM_NOT_QUOTED);
+}
+
+static void add_tcp(struct claim *c, const struct terms *t, bool reply)
+{
+	add_ends(c, t, reply);
+	claim_add_number(c, reply ? CLAIM_TCP_SRC_PORT : CLAIM_TCP_DST_PORT,
+	                 t->server_port);
+	claim_add_number(c, CLAIM_TCP_SYN, 1);
+	claim_add_number(c, CLAIM_TCP_ACK, reply);
+	if (t->has_client)
+		add_ids(c, reply ? CLAIM_TCP_DST_PORT : CLAIM_TCP_SRC_PORT,
+		        t->ports, t->n_ports);
+	else if (!reply)
+		add_ids(c, CLAIM_TCP_SEQ, t->ids, t->n_ids);
+	claim_add_flag(c, CLAIM_NOT_QUOTED);
+}
+
+static void add_dns(struct claim *c, const struct terms *t, bool reply)
+{
+	add_ends(c, t, reply);
+	claim_add_number(c, reply ? CLAIM_UDP_SRC_PORT : CLAIM_UDP_DST_PORT,
+	                 t->server_port);
+	claim_add_number(c, CLAIM_DNS_RESPONSE, reply);
+	add_ids(c, CLAIM_DNS_ID, t->ids, t->n_ids);
+	claim_add_flag(c, CLAIM_NOT_QUOTED);
+}
+
+static void add_terms(const struct maker *m, struct claim *c,
+                      const struct terms *t, bool reply)
+{
+	switch ((enum protocol)m->run->key.protocol) {
+	case PROTOCOL_ARP:
+		add_arp(c, t, reply);
+		break;
+	case PROTOCOL_ICMP:
+		add_icmp(c, t, reply);
+		break;
+	case PROTOCOL_TCP:
+		add_tcp(c, t, reply);
+		break;
+	case PROTOCOL_DNS:
+		add_dns(c, t, reply);
+		break;
+	case PROTOCOL_NDP:
+	case PROTOCOL_UDP:
+	case PROTOCOL_DHCP:
+		add_ends(c, t, reply);
+		break;
+	}
+}
+
+static int64_t first_ns(const struct run *run)
+{
+	return run->chains[0]->host_ns;
+}
+
+static int64_t last_ns(const struct run *run)
+{
+	return run->chains[run->n_chains - 1]->host_ns;
+}
+
+/* What else the same client sent the same server is kept out by the time. */
+static void add_time(const struct maker *m, struct claim *c,
+                     const struct terms *t)
+{
+	const struct run *run = m->run;
+	const struct scene *s = m->scene;
+	const struct observation *o = &s->points[t->point];
+	int64_t margin_ns = 2 * MS + s->clock.error_ns;
+
+	if (run->n_worked + run->n_undecided == 0)
+		return;
+	claim_add_time(c, scene_point_ns(s, o, first_ns(run)) - margin_ns,
+	               scene_point_ns(s, o, last_ns(run)) + margin_ns +
+	                       visibility_timeout_ns(
+				       (enum protocol)run->key.protocol) /
+	                               2);
+}
+
+static char *describe(const struct maker *m, const struct terms *t, bool reply)
+{
+	static const char *const requests[] = {
+		[PROTOCOL_ARP] = "ARP requests",
+		[PROTOCOL_NDP] = "neighbour solicitations",
+		[PROTOCOL_ICMP] = "echo requests",
+		[PROTOCOL_TCP] = "connection attempts (SYN)",
+		[PROTOCOL_UDP] = "UDP packets",
+		[PROTOCOL_DNS] = "DNS queries",
+		[PROTOCOL_DHCP] = "DHCP requests",
+	};
+	static const char *const replies[] = {
+		[PROTOCOL_ARP] = "ARP replies",
+		[PROTOCOL_NDP] = "neighbour advertisements",
+		[PROTOCOL_ICMP] = "echo replies",
+		[PROTOCOL_TCP] = "answers (SYN-ACK)",
+		[PROTOCOL_UDP] = "UDP answers",
+		[PROTOCOL_DNS] = "DNS answers",
+		[PROTOCOL_DHCP] = "DHCP answers",
+	};
+	uint32_t protocol = m->run->key.protocol;
+	struct strbuf sb = { 0 };
+	char a[ADDR_TEXT_MAX], b[ADDR_TEXT_MAX];
+
+	addr_text(&t->client, a);
+	addr_text(&t->server, b);
+	if (reply)
+		strbuf_printf(&sb, "%s of %s to %s", replies[protocol], b, a);
+	else
+		strbuf_printf(&sb, "%s of %s to %s", requests[protocol], a, b);
+	if (t->server_port)
+		strbuf_printf(&sb, " port %u", t->server_port);
+	return strbuf_steal(&sb);
+}
+
+/* Traffic of the guest in @direction at a point: of the same class, if any of it
+ * is known to have passed, else all of it. */
+static int32_t make_control(const struct maker *m, uint32_t point,
+                            enum path_direction direction)
+{
+	const struct scene *s = m->scene;
+	const struct observation *o = &s->points[point];
+	enum protocol protocol = (enum protocol)m->run->key.protocol;
+	bool from = direction == PATH_DIRECTION_FROM_GUEST;
+	bool same_class =
+		visibility_crossed(m->visibility, point, direction,
+	                           traffic_class_of_protocol(protocol));
+	const struct in6_addr *guest = m->run->role == TRY_ROLE_FROM_GUEST
+	                                       ? &m->run->key.client
+	                                       : &m->run->key.server;
+	const char *what = from ? "traffic from the guest meanwhile"
+	                        : "traffic to the guest meanwhile";
+	int32_t index;
+	struct claim *c = new_claim(m, point, &index);
+
+	if (o->translated && s->guest.has_outside)
+		guest = &s->guest.outside;
+	if (same_class && protocol == PROTOCOL_ARP && s->guest.n_macs > 0) {
+		claim_add_number(c, CLAIM_ARP_OPCODE,
+		                 from ? ARP_REQUEST : ARP_REPLY);
+		claim_add_mac(c, from ? CLAIM_ARP_SRC_MAC : CLAIM_ARP_DST_MAC,
+		              s->guest.macs[0]);
+		what = from ? "other ARP requests of the guest meanwhile"
+		            : "other ARP replies to the guest meanwhile";
+	} else {
+		claim_add_ip(c, from ? CLAIM_IP_SRC : CLAIM_IP_DST, guest);
+		if (same_class && protocol == PROTOCOL_ICMP)
+			claim_add_number(c, CLAIM_IP_PROTO,
+			                 addr_is_v4(guest) ? IP_PROTO_ICMP
+			                                   : IP_PROTO_ICMPV6);
+		if (same_class && protocol == PROTOCOL_TCP)
+			claim_add_number(c, CLAIM_IP_PROTO, IP_PROTO_TCP);
+		if (same_class && protocol == PROTOCOL_DNS)
+			claim_add_number(c, CLAIM_IP_PROTO, IP_PROTO_UDP);
+		claim_add_flag(c, CLAIM_NOT_QUOTED);
+	}
+	claim_add_time(c, scene_point_ns(s, o, first_ns(m->run)) - AROUND_NS,
+	               scene_point_ns(s, o, last_ns(m->run)) + AROUND_NS);
+	c->what = text_copy(what);
+	return index;
+}
+
+static void add_set(struct maker *m, const struct terms *t, bool reply)
+{
+	const struct scene *s = m->scene;
+	struct evidence e = {
+		.leg = reply ? EVIDENCE_REPLY : EVIDENCE_REQUEST,
+		.at = s->points[t->point].role,
+		.control = -1,
+		.twin = -1,
+		.total = reply ? t->n_answered : t->n_seen,
+	};
+	bool from_guest = m->run->role == TRY_ROLE_FROM_GUEST;
+	struct claim *c = new_claim(m, t->point, &e.claim);
+
+	add_terms(m, c, t, reply);
+	add_time(m, c, t);
+	c->what = describe(m, t, reply);
+	if (e.total == 0) {
+		e.control = make_control(m, t->point,
+		                         from_guest != reply
+		                                 ? PATH_DIRECTION_FROM_GUEST
+		                                 : PATH_DIRECTION_TO_GUEST);
+		e.twin = reply ? m->seen_reply : m->seen_request;
+		if (e.twin < 0)
+			e.twin_reason =
+				reply ? "no answer was seen at any point"
+				      : "not seen at any point";
+	}
+	fact_add_evidence(m->fact, &e);
+}
+
+/* The first claim of a leg that selects something is the others' twin. */
+static void find_twins(struct maker *m, const struct terms *all, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct claim *c;
+
+		if (all[i].n_seen > 0 && m->seen_request < 0) {
+			c = new_claim(m, all[i].point, &m->seen_request);
+			add_terms(m, c, &all[i], false);
+			add_time(m, c, &all[i]);
+			c->what = describe(m, &all[i], false);
+		}
+		if (all[i].n_answered > 0 && m->seen_reply < 0) {
+			c = new_claim(m, all[i].point, &m->seen_reply);
+			add_terms(m, c, &all[i], true);
+			add_time(m, c, &all[i]);
+			c->what = describe(m, &all[i], true);
+		}
+	}
+}
+
+/* The guest's point of the run, then the points on the path that matter to it */
+static size_t points_of(const struct scene *s, const struct visibility *v,
+                        const struct run *run,
+                        uint32_t points[SCENE_POINTS_MAX + 1])
+{
+	const struct sighting *ref = try_reference(s, run->chains[0]);
+	uint32_t guest = NO_POINT;
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < s->n_points && guest == NO_POINT; i++)
+		if (s->points[i].role == CAPTURE_ROLE_VM)
+			guest = i;
+	if (s->points[ref->point].role == CAPTURE_ROLE_VM)
+		guest = ref->point;
+	if (guest != NO_POINT && run->role != TRY_ROLE_TO_HOST)
+		points[n++] = guest;
+	for (uint32_t i = 0; i < s->n_path; i++)
+		if (visibility_relevance(v, run->chains[0], s->path[i]) ==
+		            RELEVANCE_YES ||
+		    run_sighting(s, run, 0, s->path[i]))
+			points[n++] = s->path[i];
+	return n;
+}
+
+void run_add_evidence(struct scene *s, const struct visibility *v,
+                      const struct run *run, struct fact *fact)
+{
+	struct maker m = {
+		.scene = s,
+		.visibility = v,
+		.run = run,
+		.fact = fact,
+		.seen_request = -1,
+		.seen_reply = -1,
+	};
+	uint32_t points[SCENE_POINTS_MAX + 1];
+	size_t n = points_of(s, v, run, points);
+	struct terms *all = xcalloc(n ? n : 1, sizeof(*all));
+
+	for (size_t i = 0; i < n; i++)
+		all[i] = make_terms(&m, points[i]);
+	find_twins(&m, all, n);
+	for (size_t i = 0; i < n; i++) {
+		add_set(&m, &all[i], false);
+		add_set(&m, &all[i], true);
+	}
+	free(all);
+}

@@ -1,0 +1,626 @@
+/*
+ * Exchanges: the tries of one client for one server and port, put together, cut
+ * into runs, judged and written down as facts.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "correlate/run.h"
+
+#define S INT64_C(1000000000)
+
+/* Fewer tries say nothing, but for two that are far apart. */
+#define QUORUM_TRIES 3
+#define QUORUM_FEW 2
+#define QUORUM_SPAN_NS (2 * S)
+
+/* Between these shares of failures an exchange is intermittent. */
+#define INTERMITTENT_MIN_PERCENT 10
+
+#define NO_CHAIN UINT32_MAX
+
+/**
+ * struct conversation - All tries of one exchange while they are sorted
+ * @newest:	newest chain of the open run; older ones by older[]
+ * @ports:	index of the count of ports that this client tried there
+ */
+struct conversation {
+	struct flow_key key;
+	enum try_role role;
+	uint32_t newest;
+	uint32_t n_open;
+	uint32_t newest_scattered; /* of closed runs below the quorum */
+	uint32_t n_scattered;
+	uint64_t n_worked;
+	uint64_t n_failed;
+	uint64_t n_undecided;
+	int64_t first_ns;
+	int64_t last_ns;
+	uint32_t ports;
+};
+
+struct sorter {
+	struct scene *scene;
+	struct visibility *visibility;
+	struct conversation *conversations;
+	uint32_t n;
+	uint32_t capacity;
+	struct hash_table index;
+	struct hash_table port_index; /* (protocol, client, server) -> ports */
+	uint32_t *ports;
+	uint32_t n_ports;
+	uint32_t *older; /* by chain */
+};
+
+const struct try *sighting_try(const struct scene *s, const struct sighting *at)
+{
+	return &s->points[at->point].track.flows.tries[at->try];
+}
+
+const struct flow *sighting_flow(const struct scene *s,
+                                 const struct sighting *at)
+{
+	return &s->points[at->point]
+	                .track.flows.flows[sighting_try(s, at)->flow];
+}
+
+const struct sighting *run_sighting(const struct scene *s,
+                                    const struct run *run, size_t i,
+                                    uint32_t point)
+{
+	const struct chain *c = run->chains[i];
+
+	for (uint32_t j = 0; j < c->n; j++)
+		if (s->sightings[c->first + j].point == point)
+			return &s->sightings[c->first + j];
+	return NULL;
+}
+
+/* Counts one more server port that this client tries; many are a scan. */
+static uint32_t count_port(struct sorter *so, const struct flow_key *key)
+{
+	struct flow_key who = *key;
+	uint64_t hash;
+	size_t pos = 0;
+	uint32_t i;
+
+	who.server_port = 0;
+	hash = hash_bytes(&who, sizeof(who));
+	i = hash_table_find(&so->port_index, hash, &pos);
+	if (i == HASH_TABLE_NONE) {
+		i = so->n_ports++;
+		so->ports[i] = 0;
+		hash_table_add(&so->port_index, hash, i);
+	}
+	so->ports[i]++;
+	return i;
+}
+
+static struct conversation *get_conversation(struct sorter *so,
+                                             const struct flow_key *key)
+{
+	uint64_t hash = hash_bytes(key, sizeof(*key));
+	size_t pos = 0;
+	uint32_t i;
+
+	while ((i = hash_table_find(&so->index, hash, &pos)) != HASH_TABLE_NONE)
+		if (memcmp(&so->conversations[i].key, key, sizeof(*key)) == 0)
+			return &so->conversations[i];
+	if (so->n == so->capacity) {
+		so->capacity = so->capacity ? 2 * so->capacity : 256;
+		so->conversations =
+			xreallocarray(so->conversations, so->capacity,
+		                      sizeof(*so->conversations));
+		so->ports = xreallocarray(so->ports, so->capacity,
+		                          sizeof(*so->ports));
+	}
+	so->conversations[so->n] = (struct conversation){
+		.key = *key,
+		.newest = NO_CHAIN,
+		.newest_scattered = NO_CHAIN,
+		.ports = count_port(so, key),
+	};
+	hash_table_add(&so->index, hash, so->n);
+	return &so->conversations[so->n++];
+}
+
+static bool has_quorum(const struct run *run)
+{
+	int64_t span_ns;
+
+	if (run->n_chains == 0)
+		return false;
+	span_ns = run->chains[run->n_chains - 1]->host_ns -
+	          run->chains[0]->host_ns;
+	return run->n_chains >= QUORUM_TRIES ||
+	       (run->n_chains >= QUORUM_FEW && span_ns >= QUORUM_SPAN_NS);
+}
+
+static bool is_refused(const struct sorter *so, const struct chain *c)
+{
+	return try_state(so->visibility, so->scene, c) == TRY_STATE_REFUSED;
+}
+
+static const struct try *refused_try(const struct sorter *so,
+                                     const struct run *run)
+{
+	for (size_t i = 0; i < run->n_chains; i++)
+		if (is_refused(so, run->chains[i]))
+			return sighting_try(
+				so->scene,
+				try_client_end(so->scene, run->chains[i]));
+	return NULL;
+}
+
+/* The place that most failed tries agree on */
+static struct location majority(const struct sorter *so, const struct run *run)
+{
+	struct location best = { .known = false };
+	size_t best_count = 0, n = run->n_chains < 64 ? run->n_chains : 64;
+	struct location at[64];
+
+	for (size_t i = 0; i < n; i++)
+		at[i] = locate(so->visibility, so->scene, run->chains[i]);
+	for (size_t i = 0; i < n; i++) {
+		size_t count = 0;
+
+		for (size_t j = 0; j < n; j++)
+			count += at[j].known && at[i].known &&
+			         location_equal(&at[i], &at[j]);
+		if (count > best_count) {
+			best = at[i];
+			best_count = count;
+		}
+	}
+	return best;
+}
+
+static enum party party_of(const struct scene *s, const struct run *run,
+                           const struct in6_addr *ip)
+{
+	if (scene_is_guest_ip(s, ip))
+		return PARTY_GUEST;
+	if (addr_equal(ip, &run->key.server))
+		return PARTY_SERVER;
+	if (s->guest.has_outside && addr_equal(ip, &s->guest.outside))
+		return PARTY_HOST;
+	if (scene_is_gateway(s, ip))
+		return PARTY_GATEWAY;
+	return PARTY_OTHER;
+}
+
+static void set_server(const struct scene *s, const struct visibility *v,
+                       const struct flow_key *key, struct fact *f)
+{
+	bool is_host = s->guest.has_outside &&
+	               addr_equal(&key->server, &s->guest.outside);
+	int on_link = scene_on_link(s, &key->server);
+
+	fact_set_ip(f, FIELD_SERVER_IP, &key->server);
+	if (key->server_port)
+		fact_set_number(f, FIELD_SERVER_PORT, key->server_port);
+	else
+		fact_set_absent(f, FIELD_SERVER_PORT);
+	fact_set_bool(f, FIELD_SERVER_IS_GUEST,
+	              scene_is_guest_ip(s, &key->server));
+	fact_set_bool(f, FIELD_SERVER_IS_GATEWAY,
+	              scene_is_gateway(s, &key->server));
+	if (s->guest.mode == NETWORK_MODE_NAT)
+		is_host |= scene_is_gateway(s, &key->server);
+	fact_set_bool(f, FIELD_SERVER_IS_HOST, is_host);
+	if (on_link >= 0)
+		fact_set_bool(f, FIELD_SERVER_ON_LINK, on_link);
+	fact_set_bool(f, FIELD_SERVER_ALIVE, visibility_alive(v, &key->server));
+}
+
+static void set_labels(const struct scene *s, const struct flow_key *key,
+                       enum try_role role, struct fact *f)
+{
+	bool from_guest = role == TRY_ROLE_FROM_GUEST;
+	const struct in6_addr *peer = from_guest ? &key->server : &key->client;
+	const struct in6_addr *hop = peer;
+	struct {
+		struct in6_addr server;
+		uint32_t protocol;
+		uint32_t port;
+	} server = { key->server, key->protocol, key->server_port };
+	uint8_t proto = (uint8_t)key->protocol;
+
+	if (s->guest.n_gateways > 0 && s->guest.gateways[0].has_ip &&
+	    scene_on_link(s, peer) == 0)
+		hop = &s->guest.gateways[0].ip;
+	fact_set_label(f, FIELD_LABEL_GUEST, &s->guest.macs[0],
+	               sizeof(struct mac));
+	fact_set_label(f, FIELD_LABEL_SEGMENT, "", 1);
+	fact_set_label(f, FIELD_LABEL_PEER, peer, sizeof(*peer));
+	fact_set_label(f, FIELD_LABEL_ADDRESS, &key->server,
+	               sizeof(key->server));
+	fact_set_label(f, FIELD_LABEL_NEXT_HOP, hop, sizeof(*hop));
+	fact_set_label(f, FIELD_LABEL_SERVER, &server, sizeof(server));
+	fact_set_label(f, FIELD_LABEL_FLOW, key, sizeof(*key));
+	fact_set_label(f, FIELD_LABEL_PROTO, &proto, 1);
+}
+
+static struct fact *add_fact(const struct sorter *so,
+                             const struct flow_key *key, enum try_role role)
+{
+	static const enum fact_kind kinds[] = {
+		[PROTOCOL_ARP] = FACT_KIND_ARP,
+		[PROTOCOL_NDP] = FACT_KIND_NDP,
+		[PROTOCOL_ICMP] = FACT_KIND_ICMP,
+		[PROTOCOL_TCP] = FACT_KIND_TCP,
+		[PROTOCOL_UDP] = FACT_KIND_UDP,
+		[PROTOCOL_DNS] = FACT_KIND_DNS,
+		[PROTOCOL_DHCP] = FACT_KIND_DHCP,
+	};
+	struct scene *s = so->scene;
+	struct fact *f = facts_add(s->incident->facts, kinds[key->protocol]);
+
+	fact_set_enum(f, FIELD_PROTO, (int)key->protocol);
+	fact_set_ip(f, FIELD_CLIENT_IP, &key->client);
+	fact_set_bool(f, FIELD_CLIENT_IS_GUEST, role == TRY_ROLE_FROM_GUEST);
+	fact_set_bool(f, FIELD_CLIENT_IS_HOST,
+	              s->guest.has_outside &&
+	                      addr_equal(&key->client, &s->guest.outside));
+	fact_set_bool(f, FIELD_GUEST_IS_END,
+	              role == TRY_ROLE_FROM_GUEST || role == TRY_ROLE_TO_GUEST);
+	fact_set_enum(f, FIELD_MODE, s->guest.mode);
+	set_server(s, so->visibility, key, f);
+	set_labels(s, key, role, f);
+	return f;
+}
+
+static void set_times(struct fact *f, int64_t first_ns, int64_t last_ns)
+{
+	fact_set_number(f, FIELD_FIRST, first_ns);
+	fact_set_number(f, FIELD_LAST, last_ns);
+	fact_set_number(f, FIELD_SPAN, last_ns - first_ns);
+}
+
+struct counts {
+	int64_t seen_vm, seen_host, seen_outermost;
+	int64_t answers_vm, answers_host;
+	int64_t undone_host, undone_vm;
+	int64_t translated, untranslated, private_source;
+	int64_t dst_mac_guest, dst_mac_other;
+};
+
+static void count_sighting(const struct scene *s, const struct run *run,
+                           const struct sighting *at, struct counts *n)
+{
+	const struct observation *o = &s->points[at->point];
+	const struct try *try = sighting_try(s, at);
+	const struct flow *f = sighting_flow(s, at);
+
+	if (o->role == CAPTURE_ROLE_VM) {
+		n->seen_vm++;
+		n->answers_vm += try->answer != TRY_UNANSWERED;
+		n->undone_vm += try->undone;
+		if (run->role == TRY_ROLE_TO_GUEST && try->has_dst_mac &&
+		    !mac_is_group(try->dst_mac)) {
+			if (scene_is_guest_mac(s, try->dst_mac))
+				n->dst_mac_guest++;
+			else
+				n->dst_mac_other++;
+		}
+		return;
+	}
+	if (s->n_path > 0 && at->point == s->path[s->n_path - 1])
+		n->seen_outermost++;
+	n->undone_host += try->undone;
+	if (!o->hop || run->role != TRY_ROLE_FROM_GUEST)
+		return;
+	if (addr_equal(&f->key.client, &run->key.client)) {
+		n->untranslated++;
+		n->private_source += addr_is_private(&f->key.client);
+	} else {
+		n->translated++;
+	}
+}
+
+static void count_chain(const struct scene *s, const struct run *run,
+                        const struct chain *c, struct counts *n)
+{
+	bool seen = false, answered = false;
+
+	for (uint32_t i = 0; i < c->n; i++) {
+		const struct sighting *at = &s->sightings[c->first + i];
+
+		count_sighting(s, run, at, n);
+		if (s->points[at->point].role == CAPTURE_ROLE_VM)
+			continue;
+		seen = true;
+		answered |= sighting_try(s, at)->answer != TRY_UNANSWERED;
+	}
+	n->seen_host += seen;
+	n->answers_host += answered;
+}
+
+static void set_counts(const struct scene *s, const struct run *run,
+                       struct fact *f)
+{
+	struct counts n = { 0 };
+
+	for (size_t i = 0; i < run->n_chains; i++)
+		count_chain(s, run, run->chains[i], &n);
+	fact_set_number(f, FIELD_SEEN_VM, n.seen_vm);
+	fact_set_number(f, FIELD_ANSWERS_VM, n.answers_vm);
+	if (n.seen_host > 0 || run->location.known) {
+		fact_set_number(f, FIELD_SEEN_HOST, n.seen_host);
+		fact_set_number(f, FIELD_SEEN_OUTERMOST, n.seen_outermost);
+		fact_set_number(f, FIELD_ANSWERS_HOST, n.answers_host);
+	} else {
+		fact_set_interval(f, FIELD_SEEN_HOST, 0, VALUE_MAX);
+		fact_set_interval(f, FIELD_ANSWERS_HOST, 0, VALUE_MAX);
+	}
+	if (n.translated + n.untranslated > 0) {
+		fact_set_bool(f, FIELD_TRANSLATED,
+		              n.translated > n.untranslated);
+		fact_set_bool(f, FIELD_PRIVATE_SOURCE,
+		              n.private_source > n.translated);
+	} else if (s->guest.mode == NETWORK_MODE_BRIDGED) {
+		fact_set_bool(f, FIELD_TRANSLATED, false);
+		fact_set_bool(f, FIELD_PRIVATE_SOURCE, false);
+	}
+	fact_set_bool(f, FIELD_ANSWER_REFUSED_BY_HOST,
+	              n.undone_host > 0 && n.undone_vm == 0);
+	if (n.dst_mac_guest + n.dst_mac_other > 0)
+		fact_set_bool(f, FIELD_DST_MAC_IS_GUEST,
+		              n.dst_mac_guest >= n.dst_mac_other);
+}
+
+static void set_location(const struct scene *s, const struct location *at,
+                         struct fact *f)
+{
+	uint8_t direction = (uint8_t)at->direction;
+
+	if (!at->known)
+		return;
+	fact_set_enum(f, FIELD_LOST_LEG, at->leg);
+	fact_set_enum(f, FIELD_LOST_PLACE, at->place);
+	fact_set_bool(f, FIELD_LOST_SPLIT, at->split);
+	fact_set_enum(f, FIELD_DIRECTION, at->direction);
+	fact_set_label(f, FIELD_LABEL_DIRECTION, &direction, 1);
+	if (at->after != NO_POINT)
+		f->after = scene_point_id(s, at->after);
+	if (at->before != NO_POINT)
+		f->before = scene_point_id(s, at->before);
+}
+
+static void set_refusal(const struct sorter *so, const struct run *run,
+                        struct fact *f)
+{
+	const struct try *try = refused_try(so, run);
+
+	fact_set_enum(f, FIELD_REFUSAL,
+	              (int)(try ? try->refusal : REFUSAL_NONE));
+	if (try)
+		fact_set_enum(f, FIELD_REFUSED_BY,
+		              party_of(so->scene, run, &try->refused_by));
+	else
+		fact_set_absent(f, FIELD_REFUSED_BY);
+}
+
+static bool next_hop_alive(const struct scene *s)
+{
+	for (size_t i = 0; i < s->guest.n_gateways; i++)
+		if (s->guest.gateways[i].answers)
+			return true;
+	return false;
+}
+
+static void write_run(const struct sorter *so, struct run *run, uint32_t ports)
+{
+	struct scene *s = so->scene;
+	const struct sighting *ref = try_reference(s, run->chains[0]);
+	const struct flow *flow = sighting_flow(s, ref);
+	struct fact *f;
+
+	run->location = majority(so, run);
+	f = add_fact(so, &run->key, run->role);
+	f->n_failed = 1;
+	fact_set_number(f, FIELD_TRIES, (int64_t)run->n_chains);
+	fact_set_number(f, FIELD_ANSWERS, 0);
+	fact_set_enum(f, FIELD_OUTCOME, run->outcome);
+	set_times(f, run->chains[0]->host_ns,
+	          run->chains[run->n_chains - 1]->host_ns);
+	if (!mac_is_zero(flow->client_mac))
+		fact_set_mac(f, FIELD_CLIENT_MAC, flow->client_mac);
+	if (!mac_is_zero(flow->server_mac))
+		fact_set_mac(f, FIELD_SERVER_MAC, flow->server_mac);
+	set_counts(s, run, f);
+	set_location(s, &run->location, f);
+	set_refusal(so, run, f);
+	fact_set_number(f, FIELD_CLIENT_PORTS_TRIED, ports);
+	fact_set_bool(f, FIELD_NEXT_HOP_ALIVE, next_hop_alive(s));
+	fact_set_bool(f, FIELD_GUEST_ALIVE,
+	              visibility_alive(so->visibility,
+	                               run->role == TRY_ROLE_FROM_GUEST
+	                                       ? &run->key.client
+	                                       : &run->key.server));
+	run_add_evidence(s, so->visibility, run, f);
+}
+
+static void write_worked(const struct sorter *so, const struct conversation *cv)
+{
+	struct fact *f = add_fact(so, &cv->key, cv->role);
+
+	fact_set_number(f, FIELD_TRIES, (int64_t)cv->n_worked);
+	fact_set_number(f, FIELD_ANSWERS, (int64_t)cv->n_worked);
+	fact_set_enum(f, FIELD_OUTCOME, OUTCOME_WORKED);
+	set_times(f, cv->first_ns, cv->last_ns);
+}
+
+/* The run of the @n chains that end with @newest, oldest first */
+static struct run make_run(const struct sorter *so,
+                           const struct conversation *cv, uint32_t newest,
+                           uint32_t n)
+{
+	struct run run = {
+		.key = cv->key,
+		.role = cv->role,
+		.outcome = OUTCOME_FAILED,
+		.n_chains = n,
+		.n_worked = cv->n_worked,
+		.n_undecided = cv->n_undecided,
+	};
+
+	run.chains = xcalloc(n, sizeof(struct chain *));
+	for (uint32_t i = newest; i != NO_CHAIN; i = so->older[i])
+		run.chains[--n] = &so->scene->chains[i];
+	for (size_t i = 0; i < run.n_chains; i++)
+		if (is_refused(so, run.chains[i]))
+			run.outcome = OUTCOME_REFUSED;
+	return run;
+}
+
+/* Single losses are kept aside: they count only if they are many. */
+static void scatter(struct sorter *so, struct conversation *cv)
+{
+	uint32_t oldest = cv->newest;
+
+	while (so->older[oldest] != NO_CHAIN)
+		oldest = so->older[oldest];
+	so->older[oldest] = cv->newest_scattered;
+	cv->newest_scattered = cv->newest;
+	cv->n_scattered += cv->n_open;
+}
+
+static void close_run(struct sorter *so, struct conversation *cv)
+{
+	struct run run;
+
+	if (cv->n_open == 0)
+		return;
+	run = make_run(so, cv, cv->newest, cv->n_open);
+	if (has_quorum(&run))
+		write_run(so, &run, so->ports[cv->ports]);
+	else
+		scatter(so, cv);
+	cv->newest = NO_CHAIN;
+	cv->n_open = 0;
+	free(run.chains);
+}
+
+static void close_scattered(struct sorter *so, struct conversation *cv)
+{
+	struct run run;
+
+	if (cv->n_scattered < QUORUM_TRIES ||
+	    cv->n_scattered * 100 <
+	            (cv->n_worked + cv->n_failed) * INTERMITTENT_MIN_PERCENT)
+		return;
+	run = make_run(so, cv, cv->newest_scattered, cv->n_scattered);
+	run.outcome = OUTCOME_INTERMITTENT;
+	write_run(so, &run, so->ports[cv->ports]);
+	free(run.chains);
+}
+
+static void add_failure(struct sorter *so, struct conversation *cv,
+                        uint32_t chain)
+{
+	so->older[chain] = cv->newest;
+	cv->newest = chain;
+	cv->n_open++;
+	cv->n_failed++;
+}
+
+static void sort_chain(struct sorter *so, uint32_t i)
+{
+	struct scene *s = so->scene;
+	const struct chain *c = &s->chains[i];
+	enum try_role role = try_role(s, c);
+	struct conversation *cv;
+	struct flow_key key;
+
+	if (role == TRY_ROLE_STRANGER)
+		return;
+	key = sighting_flow(s, try_reference(s, c))->key;
+	/* Only requests that somebody has to answer can fail. */
+	if (key.protocol == PROTOCOL_UDP || key.protocol == PROTOCOL_NDP)
+		return;
+	key.client_port = 0;
+	cv = get_conversation(so, &key);
+	cv->role = role;
+	switch (try_state(so->visibility, s, c)) {
+	case TRY_STATE_UNDECIDED:
+		cv->n_undecided++;
+		break;
+	case TRY_STATE_WORKED:
+		close_run(so, cv);
+		if (cv->n_worked++ == 0)
+			cv->first_ns = c->host_ns;
+		cv->last_ns = c->host_ns;
+		break;
+	case TRY_STATE_REFUSED:
+	case TRY_STATE_FAILED:
+		add_failure(so, cv, i);
+		break;
+	}
+}
+
+static void count_checked(struct scene *s, const struct sorter *so)
+{
+	static const struct {
+		enum protocol protocol;
+		enum try_role role;
+		const char *what;
+	} rows[] = {
+		{ PROTOCOL_TCP, TRY_ROLE_FROM_GUEST,
+		  "TCP connections of the guest" },
+		{ PROTOCOL_TCP, TRY_ROLE_TO_GUEST,
+		  "TCP connections to the guest" },
+		{ PROTOCOL_DNS, TRY_ROLE_FROM_GUEST,
+		  "DNS queries of the guest" },
+		{ PROTOCOL_ICMP, TRY_ROLE_FROM_GUEST, "pings of the guest" },
+		{ PROTOCOL_ICMP, TRY_ROLE_TO_GUEST, "pings to the guest" },
+		{ PROTOCOL_ARP, TRY_ROLE_FROM_GUEST,
+		  "ARP requests of the guest" },
+	};
+
+	s->incident->checked = xcalloc(sizeof(rows) / sizeof(rows[0]),
+	                               sizeof(*s->incident->checked));
+	for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
+		struct incident_checked row = { .what = rows[r].what };
+
+		for (uint32_t i = 0; i < so->n; i++) {
+			const struct conversation *cv = &so->conversations[i];
+
+			if (cv->key.protocol != rows[r].protocol ||
+			    cv->role != rows[r].role)
+				continue;
+			row.tried +=
+				cv->n_worked + cv->n_failed + cv->n_undecided;
+			row.worked += cv->n_worked;
+			row.undecided += cv->n_undecided;
+		}
+		if (row.tried > 0)
+			s->incident->checked[s->incident->n_checked++] = row;
+	}
+}
+
+void exchanges_judge(struct scene *s)
+{
+	struct sorter so = {
+		.scene = s,
+		.visibility = visibility_new(s),
+		.older = xcalloc(s->n_chains, sizeof(uint32_t)),
+	};
+
+	for (size_t i = 0; i < s->n_chains; i++)
+		sort_chain(&so, (uint32_t)i);
+	for (uint32_t i = 0; i < so.n; i++) {
+		close_run(&so, &so.conversations[i]);
+		close_scattered(&so, &so.conversations[i]);
+		if (so.conversations[i].n_worked > 0)
+			write_worked(&so, &so.conversations[i]);
+	}
+	count_checked(s, &so);
+	visibility_free(so.visibility);
+	free(so.conversations);
+	free(so.older);
+	hash_table_free(&so.index);
+	free(so.ports);
+	hash_table_free(&so.port_index);
+}

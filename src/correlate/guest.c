@@ -1,0 +1,405 @@
+/*
+ * Who the guest is, and its address plan.
+ */
+#include "correlate/scene.h"
+
+/* In a guest's own capture its MAC is on every unicast frame, but for flooding
+ * now and then. */
+#define OWN_SHARE_PERCENT 95
+
+/* An ARP request so soon after a DNS answer is for the way to that answer. */
+#define HINT_NS INT64_C(20000000)
+
+bool scene_is_guest_ip(const struct scene *s, const struct in6_addr *ip)
+{
+	for (size_t i = 0; i < s->guest.n_ips; i++)
+		if (addr_equal(&s->guest.ips[i], ip))
+			return true;
+	return false;
+}
+
+bool scene_is_guest_mac(const struct scene *s, struct mac mac)
+{
+	for (size_t i = 0; i < s->guest.n_macs; i++)
+		if (mac_equal(s->guest.macs[i], mac))
+			return true;
+	return false;
+}
+
+bool scene_is_gateway(const struct scene *s, const struct in6_addr *ip)
+{
+	for (size_t i = 0; i < s->guest.n_gateways; i++)
+		if (s->guest.gateways[i].has_ip &&
+		    addr_equal(&s->guest.gateways[i].ip, ip))
+			return true;
+	return false;
+}
+
+static bool is_own(const struct station_table *t, const struct station *st)
+{
+	/* Cooked captures do not say who received; the direction does. */
+	if (st->sent_out > 0)
+		return true;
+	if (st->sent_in > 0 || st->sent == 0)
+		return false;
+	return (st->sent + st->received) * 100 >=
+	       t->unicast * OWN_SHARE_PERCENT;
+}
+
+static uint32_t tries_of(const struct flow_table *t, const struct station *st)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < t->n_flows; i++)
+		if (station_has_ip(st, &t->flows[i].key.client))
+			n += t->flows[i].n_tries;
+	return n;
+}
+
+/* A gateway ties with the guest: it speaks for more addresses, and asks less. */
+static bool is_likelier(const struct flow_table *t, const struct station *a,
+                        const struct station *b)
+{
+	if (a->sent_out > 0 && b->sent_out > 0)
+		return a->sent_out > b->sent_out;
+	if (a->many_ips != b->many_ips)
+		return !a->many_ips;
+	if (a->n_ips != b->n_ips && a->n_ips > 0 && b->n_ips > 0)
+		return a->n_ips < b->n_ips;
+	return tries_of(t, a) > tries_of(t, b);
+}
+
+static const struct station *own_station(const struct point *point)
+{
+	const struct station_table *t = &point->stations;
+	const struct station *best = NULL;
+
+	for (uint32_t i = 0; i < t->count; i++) {
+		const struct station *st = &t->stations[i];
+
+		if (!is_own(t, st))
+			continue;
+		if (!best || is_likelier(&point->flows, st, best))
+			best = st;
+	}
+	return best;
+}
+
+static void add_ip(struct guest *g, const struct in6_addr *ip)
+{
+	for (size_t i = 0; i < g->n_ips; i++)
+		if (addr_equal(&g->ips[i], ip))
+			return;
+	if (g->n_ips < GUEST_IPS_MAX)
+		g->ips[g->n_ips++] = *ip;
+}
+
+static void add_station(struct guest *g, const struct station *st)
+{
+	for (size_t i = 0; i < g->n_macs; i++)
+		if (mac_equal(g->macs[i], st->mac))
+			return;
+	if (g->n_macs == GUEST_MACS_MAX)
+		return;
+	g->macs[g->n_macs++] = st->mac;
+	/* What it claimed first: a MAC that forwards has foreign sources. */
+	for (uint8_t i = 0; i < st->n_claimed; i++)
+		add_ip(g, &st->claimed[i]);
+	for (uint8_t i = 0; i < st->n_ips; i++)
+		if (!st->many_ips || addr_is_link_local(&st->ips[i]))
+			add_ip(g, &st->ips[i]);
+}
+
+/* Without link addresses: the address on nearly all packets, rather the one
+ * that asks. */
+static void find_by_ip(struct guest *g, const struct point *point)
+{
+	const struct flow_table *t = &point->flows;
+	const struct in6_addr *best = NULL;
+	uint64_t best_count = 0;
+
+	for (uint32_t i = 0; i < t->n_flows && i < 1024; i++) {
+		const struct in6_addr *ip = &t->flows[i].key.client;
+		uint64_t count = 0;
+
+		for (uint32_t j = 0; j < t->n_flows && j < 1024; j++) {
+			const struct flow_key *k = &t->flows[j].key;
+
+			if (addr_equal(&k->client, ip))
+				count += 3;
+			else if (addr_equal(&k->server, ip))
+				count += 2;
+		}
+		if (count > best_count) {
+			best = ip;
+			best_count = count;
+		}
+	}
+	if (best)
+		add_ip(g, best);
+}
+
+void guest_find(struct scene *s)
+{
+	struct guest *g = &s->guest;
+
+	*g = (struct guest){ .mode = NETWORK_MODE_UNKNOWN };
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct observation *o = &s->points[i];
+		const struct station *own;
+
+		if (o->role != CAPTURE_ROLE_VM)
+			continue;
+		own = own_station(&o->track);
+		if (own)
+			add_station(g, own);
+		else if (o->track.stations.count == 0)
+			find_by_ip(g, &o->track);
+	}
+}
+
+static void add_gateway(struct guest *g, const struct gateway *gw)
+{
+	for (size_t i = 0; i < g->n_gateways; i++) {
+		struct gateway *old = &g->gateways[i];
+		bool same_ip = gw->has_ip && old->has_ip &&
+		               addr_equal(&gw->ip, &old->ip);
+		bool same_mac = gw->has_mac && old->has_mac &&
+		                mac_equal(gw->mac, old->mac);
+
+		if (!same_ip && !same_mac)
+			continue;
+		if (gw->has_ip && !old->has_ip)
+			old->ip = gw->ip;
+		if (gw->has_mac && !old->has_mac)
+			old->mac = gw->mac;
+		old->has_ip |= gw->has_ip;
+		old->has_mac |= gw->has_mac;
+		old->answers |= gw->answers;
+		return;
+	}
+	if (g->n_gateways < sizeof(g->gateways) / sizeof(g->gateways[0]))
+		g->gateways[g->n_gateways++] = *gw;
+}
+
+static unsigned int common_bits(uint32_t a, uint32_t b)
+{
+	return a == b ? 32 : (unsigned int)__builtin_clz(a ^ b);
+}
+
+/* Everybody whose broadcasts reach the guest, and everybody whose MAC it could
+ * resolve, is on its link. */
+static void plan_prefix(struct scene *s)
+{
+	struct guest *g = &s->guest;
+	uint32_t own = 0, bits = 32;
+
+	for (size_t i = 0; i < g->n_ips && own == 0; i++)
+		if (!addr_is_link_local(&g->ips[i]))
+			own = addr_v4(&g->ips[i]);
+	if (own == 0)
+		return;
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct observation *o = &s->points[i];
+		const struct flow_table *t = &o->track.flows;
+
+		if (o->role != CAPTURE_ROLE_VM)
+			continue;
+		for (uint32_t j = 0; j < t->n_flows; j++) {
+			const struct flow *f = &t->flows[j];
+			uint32_t ip = addr_v4(&f->key.client);
+
+			if (f->key.protocol != PROTOCOL_ARP)
+				continue;
+			if (scene_is_guest_ip(s, &f->key.client)) {
+				if (f->n_answered == 0)
+					continue;
+				ip = addr_v4(&f->key.server);
+			}
+			if (common_bits(own, ip) < bits)
+				bits = common_bits(own, ip);
+		}
+	}
+	g->prefix_bits = bits < 32 ? bits : 0;
+}
+
+static void plan_from_leases(struct scene *s)
+{
+	struct guest *g = &s->guest;
+
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct point *track = &s->points[i].track;
+
+		for (size_t j = 0; j < track->n_leases; j++) {
+			const struct dhcp_lease *l = &track->leases[j];
+
+			if (!scene_is_guest_mac(s, l->client_mac) ||
+			    !scene_is_guest_ip(s, &l->ip))
+				continue;
+			if (l->prefix_bits > 0) {
+				g->prefix_bits = l->prefix_bits;
+				g->prefix_from_dhcp = true;
+			}
+			if (l->has_router)
+				add_gateway(
+					g, &(struct gateway){ .ip = l->router,
+				                              .has_ip = true });
+		}
+	}
+}
+
+static bool claimed_anywhere(const struct scene *s, struct mac mac,
+                             struct in6_addr *ip)
+{
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct station *st =
+			station_table_find(&s->points[i].track.stations, mac);
+
+		if (!st)
+			continue;
+		for (uint8_t j = 0; j < st->n_claimed; j++) {
+			if (addr_is_link_local(&st->claimed[j]))
+				continue;
+			*ip = st->claimed[j];
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A MAC that takes packets for an address that is not its own forwards. */
+static void plan_from_use(struct scene *s, const struct observation *o)
+{
+	const struct flow_table *t = &o->track.flows;
+
+	for (uint32_t i = 0; i < t->n_flows; i++) {
+		const struct flow *f = &t->flows[i];
+		struct gateway gw = { .mac = f->next_hop, .has_mac = true };
+		const struct station *st;
+
+		if (f->key.protocol == PROTOCOL_ARP ||
+		    f->key.protocol == PROTOCOL_NDP ||
+		    !scene_is_guest_ip(s, &f->key.client) ||
+		    mac_is_zero(f->next_hop) || mac_is_group(f->next_hop) ||
+		    addr_is_link_local(&f->key.server))
+			continue;
+		st = station_table_find(&o->track.stations, f->next_hop);
+		gw.has_ip = claimed_anywhere(s, f->next_hop, &gw.ip);
+		if (gw.has_ip ? addr_equal(&gw.ip, &f->key.server)
+		              : !st || st->n_ips < 2)
+			continue;
+		gw.answers = f->received > 0;
+		add_gateway(&s->guest, &gw);
+	}
+}
+
+static bool is_usual_gateway(const struct in6_addr *ip)
+{
+	uint8_t last = ip->s6_addr[15];
+
+	return last == 1 || last == 2 || last == 254;
+}
+
+static uint32_t askers_of(const struct scene *s, const struct in6_addr *ip)
+{
+	uint32_t most = 0;
+
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct flow_table *t = &s->points[i].track.flows;
+		uint32_t n = 0;
+
+		for (uint32_t j = 0; j < t->n_flows; j++)
+			if (t->flows[j].key.protocol == PROTOCOL_ARP &&
+			    addr_equal(&t->flows[j].key.server, ip))
+				n++;
+		if (n > most)
+			most = n;
+	}
+	return most;
+}
+
+/* Requests for @target right after a DNS answer that is not on the link */
+static uint32_t hints_for(const struct scene *s, const struct observation *o,
+                          const struct flow *f)
+{
+	uint32_t hints = 0;
+
+	for (uint32_t i = f->newest; i != FLOW_NONE;
+	     i = o->track.flows.tries[i].older) {
+		int64_t ts_ns = o->track.flows.tries[i].ts_ns;
+
+		for (size_t j = 0; j < o->track.n_dns_hints; j++) {
+			const struct dns_hint *h = &o->track.dns_hints[j];
+
+			if (h->ts_ns <= ts_ns && ts_ns - h->ts_ns < HINT_NS &&
+			    scene_is_guest_ip(s, &h->asker) &&
+			    scene_on_link(s, &h->address) != 1) {
+				hints++;
+				break;
+			}
+		}
+	}
+	return hints;
+}
+
+/* A dead gateway forwards nothing: look at when the guest asks for it. */
+static void plan_from_arp(struct scene *s, const struct observation *o)
+{
+	const struct flow_table *t = &o->track.flows;
+
+	for (uint32_t i = 0; i < t->n_flows; i++) {
+		const struct flow *f = &t->flows[i];
+		unsigned int weight;
+
+		if (f->key.protocol != PROTOCOL_ARP || f->n_answered > 0 ||
+		    !scene_is_guest_ip(s, &f->key.client))
+			continue;
+		weight = hints_for(s, o, f);
+		if (is_usual_gateway(&f->key.server))
+			weight++;
+		if (askers_of(s, &f->key.server) >= 3)
+			weight++;
+		if (weight >= 2)
+			add_gateway(&s->guest,
+			            &(struct gateway){ .ip = f->key.server,
+			                               .has_ip = true });
+	}
+}
+
+int scene_on_link(const struct scene *s, const struct in6_addr *ip)
+{
+	const struct guest *g = &s->guest;
+
+	if (addr_is_link_local(ip))
+		return 1;
+	if (!addr_is_v4(ip))
+		return -1;
+	for (size_t i = 0; i < g->n_ips; i++) {
+		unsigned int bits;
+
+		if (!addr_is_v4(&g->ips[i]) || addr_is_link_local(&g->ips[i]))
+			continue;
+		bits = common_bits(addr_v4(&g->ips[i]), addr_v4(ip));
+		if (g->prefix_from_dhcp)
+			return bits >= g->prefix_bits;
+		if (g->prefix_bits > 0 && bits >= g->prefix_bits)
+			return 1;
+		/* Seldom is a link larger than a /16. */
+		return bits < 16 ? 0 : -1;
+	}
+	return -1;
+}
+
+void guest_plan(struct scene *s)
+{
+	plan_prefix(s);
+	plan_from_leases(s);
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_VM)
+			plan_from_use(s, &s->points[i]);
+	if (s->guest.n_gateways > 0)
+		return;
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_VM)
+			plan_from_arp(s, &s->points[i]);
+}

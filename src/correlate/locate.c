@@ -1,0 +1,319 @@
+#include "correlate/locate.h"
+
+/* The guest is step 0, the points of the path follow. */
+struct steps {
+	const struct scene *scene;
+	const struct visibility *visibility;
+	const struct chain *chain;
+	uint32_t points[SCENE_POINTS_MAX + 1];
+	const struct sighting *seen[SCENE_POINTS_MAX + 1];
+	enum relevance relevance[SCENE_POINTS_MAX + 1];
+	uint32_t n;
+	enum traffic_class class;
+	int64_t timeout_ns;
+};
+
+static const struct try *try_of(const struct scene *s,
+                                const struct sighting *at)
+{
+	return &s->points[at->point].track.flows.tries[at->try];
+}
+
+static const struct flow *flow_of(const struct scene *s,
+                                  const struct sighting *at)
+{
+	return &s->points[at->point].track.flows.flows[try_of(s, at)->flow];
+}
+
+static const struct sighting *seen_at(const struct scene *s,
+                                      const struct chain *c, uint32_t point)
+{
+	for (uint32_t i = 0; i < c->n; i++)
+		if (s->sightings[c->first + i].point == point)
+			return &s->sightings[c->first + i];
+	return NULL;
+}
+
+static const struct sighting *seen_at_guest(const struct scene *s,
+                                            const struct chain *c)
+{
+	for (uint32_t i = 0; i < c->n; i++) {
+		const struct sighting *at = &s->sightings[c->first + i];
+
+		if (s->points[at->point].role == CAPTURE_ROLE_VM)
+			return at;
+	}
+	return NULL;
+}
+
+const struct sighting *try_reference(const struct scene *s,
+                                     const struct chain *c)
+{
+	const struct sighting *at = seen_at_guest(s, c);
+
+	for (uint32_t i = 0; i < s->n_path && !at; i++)
+		at = seen_at(s, c, s->path[i]);
+	return at ? at : &s->sightings[c->first];
+}
+
+enum try_role try_role(const struct scene *s, const struct chain *c)
+{
+	const struct flow *f = flow_of(s, try_reference(s, c));
+
+	if (scene_is_guest_ip(s, &f->key.client))
+		return TRY_ROLE_FROM_GUEST;
+	if (scene_is_guest_ip(s, &f->key.server))
+		return TRY_ROLE_TO_GUEST;
+	if (!s->guest.has_outside || f->key.protocol == PROTOCOL_ARP)
+		return TRY_ROLE_STRANGER;
+	if (addr_equal(&f->key.server, &s->guest.outside))
+		return TRY_ROLE_TO_HOST;
+	return TRY_ROLE_STRANGER;
+}
+
+const struct sighting *try_client_end(const struct scene *s,
+                                      const struct chain *c)
+{
+	const struct sighting *at = NULL;
+
+	if (try_role(s, c) == TRY_ROLE_FROM_GUEST)
+		return try_reference(s, c);
+	for (uint32_t i = s->n_path; i-- > 0 && !at;)
+		at = seen_at(s, c, s->path[i]);
+	return at ? at : try_reference(s, c);
+}
+
+static struct steps make_steps(const struct visibility *v,
+                               const struct scene *s, const struct chain *c)
+{
+	const struct sighting *ref = try_reference(s, c);
+	enum protocol protocol = (enum protocol)flow_of(s, ref)->key.protocol;
+	struct steps st = {
+		.scene = s,
+		.visibility = v,
+		.chain = c,
+		.n = s->n_path + 1,
+		.class = traffic_class_of_protocol(protocol),
+		.timeout_ns = visibility_timeout_ns(protocol),
+	};
+
+	st.points[0] = NO_POINT;
+	st.seen[0] = seen_at_guest(s, c);
+	for (uint32_t i = 0; i < s->n_points && st.points[0] == NO_POINT; i++)
+		if (s->points[i].role == CAPTURE_ROLE_VM)
+			st.points[0] = i;
+	if (st.seen[0])
+		st.points[0] = st.seen[0]->point;
+	st.relevance[0] =
+		st.points[0] == NO_POINT ? RELEVANCE_UNKNOWN : RELEVANCE_YES;
+	for (uint32_t i = 0; i < s->n_path; i++) {
+		st.points[i + 1] = s->path[i];
+		st.seen[i + 1] = seen_at(s, c, s->path[i]);
+		st.relevance[i + 1] = visibility_relevance(v, c, s->path[i]);
+	}
+	return st;
+}
+
+static bool answered(const struct steps *st, uint32_t i)
+{
+	return st->seen[i] &&
+	       try_of(st->scene, st->seen[i])->answer != TRY_UNANSWERED;
+}
+
+static bool could_see(const struct steps *st, uint32_t i,
+                      enum path_direction direction, bool reply)
+{
+	if (st->relevance[i] != RELEVANCE_YES || st->points[i] == NO_POINT)
+		return false;
+	return visibility_could_see(st->visibility, st->points[i], direction,
+	                            st->class, st->chain->host_ns,
+	                            reply ? st->timeout_ns : 0);
+}
+
+static enum place place_between(const struct steps *st, uint32_t inner,
+                                uint32_t outer)
+{
+	const struct observation *o = &st->scene->points[st->points[outer]];
+
+	if (inner == 0 && !o->hop)
+		return PLACE_GUEST_HOST_PATH;
+	if (o->translated &&
+	    (inner == 0 || !st->scene->points[st->points[inner]].translated))
+		return PLACE_NAT;
+	return PLACE_HOST;
+}
+
+static struct location make_gap(const struct steps *st, enum lost_leg leg,
+                                enum path_direction direction, uint32_t after,
+                                uint32_t before)
+{
+	uint32_t inner = after < before ? after : before;
+	uint32_t outer = after < before ? before : after;
+
+	return (struct location){
+		.known = true,
+		.leg = leg,
+		.direction = direction,
+		.place = place_between(st, inner, outer),
+		.after = st->points[after],
+		.before = st->points[before],
+		/* Beside a point at its own port, the guest's gap is two. */
+		.split = inner == 0 && st->scene->n_path < 2,
+	};
+}
+
+/*
+ * From step @from on outwards or inwards: the first step that lacks the packet
+ * and would have shown it.  @from itself if there is no further one, and UINT32_MAX
+ * if that cannot be told.
+ */
+static uint32_t first_absent(const struct steps *st, uint32_t from, int by,
+                             enum path_direction direction, bool reply)
+{
+	bool unknown = false;
+
+	for (uint32_t i = from + (uint32_t)by; i < st->n; i += (uint32_t)by) {
+		if (st->relevance[i] == RELEVANCE_NO)
+			continue;
+		if (could_see(st, i, direction, reply))
+			return i;
+		unknown = true;
+	}
+	return unknown ? UINT32_MAX : from;
+}
+
+static uint32_t outermost(const struct steps *st, bool want_answer)
+{
+	for (uint32_t i = st->n; i-- > 0;)
+		if (want_answer ? answered(st, i) : st->seen[i] != NULL)
+			return i;
+	return UINT32_MAX;
+}
+
+static uint32_t innermost(const struct steps *st, bool want_answer)
+{
+	for (uint32_t i = 0; i < st->n; i++)
+		if (want_answer ? answered(st, i) : st->seen[i] != NULL)
+			return i;
+	return UINT32_MAX;
+}
+
+static struct location responder(const struct steps *st, enum place place,
+                                 enum path_direction direction, uint32_t after)
+{
+	return (struct location){
+		.known = true,
+		.leg = LOST_LEG_RESPONDER,
+		.direction = direction,
+		.place = place,
+		.after = st->points[after],
+		.before = NO_POINT,
+	};
+}
+
+static struct location locate_from_guest(const struct steps *st)
+{
+	const struct location unknown = { .known = false };
+	uint32_t last = outermost(st, false), in, absent;
+
+	in = innermost(st, true);
+	if (in != UINT32_MAX && in > 0) {
+		absent =
+			first_absent(st, in, -1, PATH_DIRECTION_TO_GUEST, true);
+		/* The guest's own capture lacks it: that much is known. */
+		if (absent == UINT32_MAX || absent == in)
+			absent = 0;
+		return make_gap(st, LOST_LEG_REPLY, PATH_DIRECTION_TO_GUEST, in,
+		                absent);
+	}
+	if (last == UINT32_MAX)
+		return unknown;
+	absent = first_absent(st, last, 1, PATH_DIRECTION_FROM_GUEST, false);
+	if (absent == UINT32_MAX)
+		return unknown;
+	if (absent != last)
+		return make_gap(st, LOST_LEG_REQUEST, PATH_DIRECTION_FROM_GUEST,
+		                last, absent);
+	if (last == 0 || !could_see(st, last, PATH_DIRECTION_TO_GUEST, true))
+		return unknown;
+	return responder(st, PLACE_BEYOND_HOST, PATH_DIRECTION_FROM_GUEST,
+	                 last);
+}
+
+static struct location locate_to_guest(const struct steps *st)
+{
+	const struct location unknown = { .known = false };
+	uint32_t last = innermost(st, false), out, absent;
+
+	out = outermost(st, true);
+	if (out != UINT32_MAX) {
+		absent = first_absent(st, out, 1, PATH_DIRECTION_FROM_GUEST,
+		                      true);
+		if (absent == UINT32_MAX || absent == out)
+			return unknown;
+		return make_gap(st, LOST_LEG_REPLY, PATH_DIRECTION_FROM_GUEST,
+		                out, absent);
+	}
+	if (last == UINT32_MAX)
+		return unknown;
+	if (last == 0)
+		return responder(st, PLACE_GUEST, PATH_DIRECTION_TO_GUEST, 0);
+	absent = first_absent(st, last, -1, PATH_DIRECTION_TO_GUEST, false);
+	if (absent == UINT32_MAX || absent == last)
+		return unknown;
+	return make_gap(st, LOST_LEG_REQUEST, PATH_DIRECTION_TO_GUEST, last,
+	                absent);
+}
+
+struct location locate(const struct visibility *v, const struct scene *s,
+                       const struct chain *c)
+{
+	struct steps st = make_steps(v, s, c);
+
+	switch (try_role(s, c)) {
+	case TRY_ROLE_FROM_GUEST:
+		return locate_from_guest(&st);
+	case TRY_ROLE_TO_GUEST:
+		return locate_to_guest(&st);
+	case TRY_ROLE_TO_HOST:
+		return (struct location){
+			.known = true,
+			.leg = LOST_LEG_RESPONDER,
+			.direction = PATH_DIRECTION_TO_GUEST,
+			.place = PLACE_HOST,
+			.after = s->sightings[c->first].point,
+			.before = st.points[0],
+		};
+	case TRY_ROLE_STRANGER:
+		break;
+	}
+	return (struct location){ .known = false };
+}
+
+enum try_state try_state(const struct visibility *v, const struct scene *s,
+                         const struct chain *c)
+{
+	const struct sighting *at = try_client_end(s, c);
+	const struct try *try = try_of(s, at);
+	const struct observation *o = &s->points[at->point];
+	enum protocol protocol = (enum protocol)flow_of(s, at)->key.protocol;
+	int64_t timeout_ns = visibility_timeout_ns(protocol);
+
+	(void)v;
+	if (try->answer == TRY_ANSWERED)
+		return TRY_STATE_WORKED;
+	if (try->answer == TRY_REFUSED)
+		return TRY_STATE_REFUSED;
+	if (try->ts_ns + timeout_ns > s->incident->captures[o->capture].last_ns)
+		return TRY_STATE_UNDECIDED;
+	return TRY_STATE_FAILED;
+}
+
+bool location_equal(const struct location *a, const struct location *b)
+{
+	if (!a->known || !b->known)
+		return a->known == b->known;
+	return a->leg == b->leg && a->direction == b->direction &&
+	       a->place == b->place && a->after == b->after &&
+	       a->before == b->before;
+}

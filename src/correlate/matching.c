@@ -1,0 +1,327 @@
+/*
+ * The second reading: a merge in time that pairs every packet of the guest in
+ * its own capture with the same packet at the host.  Only packets of the last
+ * second are kept, so memory does not grow with the captures.
+ */
+#include <stdlib.h>
+
+#include "base/xalloc.h"
+#include "correlate/scene.h"
+#include "track/tracker.h"
+
+#define WINDOW_NS INT64_C(1000000000)
+
+/* One packet that waits for its twin, or stays a while to catch copies of it */
+struct waiting {
+	uint64_t key;
+	int64_t host_ns;
+	enum path_direction direction;
+	bool at_guest;
+	bool at_host;
+};
+
+struct reader {
+	struct capture *capture;
+	uint32_t index;
+	bool at_end;
+	int64_t host_ns;
+	struct packet packet;
+	const struct observation *point;
+};
+
+struct merge {
+	struct scene *scene;
+	struct reader *readers;
+	struct waiting *queue; /* ring, in order of time */
+	size_t head;           /* number of the oldest entry */
+	size_t tail;
+	size_t capacity; /* power of two */
+	struct hash_table index;
+	struct hash_table flows; /* of the guest, behind NAT */
+	int64_t from_ns;         /* what both files cover */
+	int64_t to_ns;
+};
+
+static struct waiting *entry(struct merge *m, size_t i)
+{
+	return &m->queue[i & (m->capacity - 1)];
+}
+
+static const struct observation *
+find_point(const struct scene *s, uint32_t capture, const struct packet *p)
+{
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].capture == capture &&
+		    s->points[i].interface == p->interface &&
+		    s->points[i].ifindex == p->ifindex)
+			return &s->points[i];
+	return NULL;
+}
+
+static void advance(struct merge *m, struct reader *r)
+{
+	struct frame frame;
+
+	while (capture_next(r->capture, &frame) == CAPTURE_FRAME) {
+		const struct capture_interface *ci =
+			capture_interface(r->capture, frame.interface);
+
+		if (!ci->supported)
+			continue;
+		packet_decode(&frame, ci->linktype, &r->packet);
+		r->point = find_point(m->scene, r->index, &r->packet);
+		if (!r->point)
+			continue;
+		r->host_ns = scene_host_ns(m->scene, r->point, r->packet.ts_ns);
+		return;
+	}
+	r->at_end = true;
+}
+
+static uint64_t flow_hash(const struct flow_key *key)
+{
+	return hash_bytes(key, sizeof(*key));
+}
+
+static bool is_guest_flow(const struct merge *m, const struct packet *p,
+                          enum protocol protocol, bool reverse)
+{
+	struct flow_key key = flow_key_of(p, protocol, reverse);
+	size_t pos = 0;
+
+	if (protocol == PROTOCOL_ICMP) {
+		key.client_port = p->icmp.id;
+		key.server_port = 0;
+	}
+	return hash_table_find(&m->flows, flow_hash(&key), &pos) !=
+	       HASH_TABLE_NONE;
+}
+
+static enum protocol protocol_of(const struct packet *p)
+{
+	if (p->kind == PACKET_KIND_TCP)
+		return PROTOCOL_TCP;
+	if (p->kind == PACKET_KIND_UDP)
+		return p->dns.valid ? PROTOCOL_DNS : PROTOCOL_UDP;
+	return PROTOCOL_ICMP;
+}
+
+/* Is it the guest's?  Sets the direction. */
+static bool is_guests(const struct merge *m, const struct reader *r,
+                      enum path_direction *direction)
+{
+	const struct scene *s = m->scene;
+	const struct packet *p = &r->packet;
+	bool from = p->has_eth_src && scene_is_guest_mac(s, p->eth_src);
+	bool to = p->has_eth_dst && scene_is_guest_mac(s, p->eth_dst);
+
+	if (!from && !to && p->ip_version != 0) {
+		from = scene_is_guest_ip(s, &p->src);
+		to = scene_is_guest_ip(s, &p->dst);
+	}
+	if (!from && !to && r->point->translated && p->ip_version != 0) {
+		from = is_guest_flow(m, p, protocol_of(p), false);
+		to = !from && is_guest_flow(m, p, protocol_of(p), true);
+	}
+	*direction = from ? PATH_DIRECTION_FROM_GUEST : PATH_DIRECTION_TO_GUEST;
+	return from || to;
+}
+
+/* Only what has to pass the host's points can be lost before them. */
+static bool has_to_cross(const struct merge *m, const struct packet *p,
+                         enum path_direction direction)
+{
+	const struct scene *s = m->scene;
+	bool hop = s->n_path > 0 && s->points[s->path[0]].hop;
+	const struct in6_addr *peer =
+		direction == PATH_DIRECTION_FROM_GUEST ? &p->dst : &p->src;
+
+	if (s->n_path == 0)
+		return false;
+	if (!hop)
+		return true;
+	return p->ip_version != 0 && !p->group && scene_on_link(s, peer) == 0 &&
+	       !scene_is_gateway(s, peer) &&
+	       !(s->guest.has_outside && addr_equal(peer, &s->guest.outside));
+}
+
+static void expire(struct merge *m, int64_t now_ns)
+{
+	struct incident *in = m->scene->incident;
+
+	while (m->head < m->tail) {
+		struct waiting *w = entry(m, m->head);
+
+		if (w->host_ns + WINDOW_NS >= now_ns)
+			return;
+		if (w->at_guest && !w->at_host &&
+		    w->direction == PATH_DIRECTION_FROM_GUEST)
+			in->from_guest.lost++;
+		if (w->at_host && !w->at_guest &&
+		    w->direction == PATH_DIRECTION_TO_GUEST)
+			in->to_guest.lost++;
+		hash_table_remove(&m->index, w->key,
+		                  (uint32_t)(m->head & UINT32_MAX));
+		m->head++;
+	}
+}
+
+static void grow(struct merge *m)
+{
+	size_t capacity = m->capacity ? 2 * m->capacity : 1024;
+	struct waiting *queue = xcalloc(capacity, sizeof(*queue));
+
+	for (size_t i = m->head; i < m->tail; i++)
+		queue[i & (capacity - 1)] = *entry(m, i);
+	free(m->queue);
+	m->queue = queue;
+	m->capacity = capacity;
+}
+
+static void push(struct merge *m, const struct waiting *w)
+{
+	if (m->tail - m->head == m->capacity)
+		grow(m);
+	*entry(m, m->tail) = *w;
+	hash_table_add(&m->index, w->key, (uint32_t)(m->tail & UINT32_MAX));
+	m->tail++;
+}
+
+/* A packet of the guest: pair it, or let it wait. */
+static void feed(struct merge *m, const struct reader *r, uint64_t key,
+                 enum path_direction direction)
+{
+	struct incident *in = m->scene->incident;
+	bool at_guest = r->point->role == CAPTURE_ROLE_VM;
+	struct waiting fresh = {
+		.key = key,
+		.host_ns = r->host_ns,
+		.direction = direction,
+		.at_guest = at_guest,
+		.at_host = !at_guest,
+	};
+	size_t pos = 0;
+	uint32_t i;
+
+	while ((i = hash_table_find(&m->index, key, &pos)) != HASH_TABLE_NONE) {
+		struct waiting *w = entry(m, i);
+
+		if (at_guest ? w->at_guest : w->at_host) {
+			if (!at_guest)
+				return; /* a copy further along the path */
+			continue;
+		}
+		w->at_guest = true;
+		w->at_host = true;
+		if (direction == PATH_DIRECTION_FROM_GUEST)
+			in->from_guest.both++;
+		else
+			in->to_guest.both++;
+		return;
+	}
+	if (has_to_cross(m, &r->packet, direction))
+		push(m, &fresh);
+}
+
+static struct reader *earliest(struct merge *m)
+{
+	struct reader *best = NULL;
+
+	for (size_t i = 0; i < m->scene->n_captures; i++) {
+		struct reader *r = &m->readers[i];
+
+		if (!r->at_end && (!best || r->host_ns < best->host_ns))
+			best = r;
+	}
+	return best;
+}
+
+/* Behind NAT a flow is the guest's if one of its requests was paired. */
+static void learn_flows(struct merge *m)
+{
+	const struct scene *s = m->scene;
+
+	for (size_t i = 0; i < s->n_chains; i++) {
+		const struct chain *c = &s->chains[i];
+
+		for (uint32_t j = 0; c->n > 1 && j < c->n; j++) {
+			const struct sighting *at = &s->sightings[c->first + j];
+			const struct flow_table *t =
+				&s->points[at->point].track.flows;
+			uint64_t hash;
+			size_t pos = 0;
+
+			if (!s->points[at->point].translated)
+				continue;
+			hash = flow_hash(&t->flows[t->tries[at->try].flow].key);
+			if (hash_table_find(&m->flows, hash, &pos) ==
+			    HASH_TABLE_NONE)
+				hash_table_add(&m->flows, hash, 0);
+		}
+	}
+}
+
+static void common_window(struct merge *m)
+{
+	const struct scene *s = m->scene;
+
+	m->from_ns = INT64_MIN;
+	m->to_ns = INT64_MAX;
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct observation *o = &s->points[i];
+		const struct incident_capture *c =
+			&s->incident->captures[o->capture];
+		int64_t first = scene_host_ns(s, o, c->first_ns);
+		int64_t last = scene_host_ns(s, o, c->last_ns);
+
+		if (first > m->from_ns)
+			m->from_ns = first;
+		if (last < m->to_ns)
+			m->to_ns = last;
+	}
+}
+
+static void run(struct merge *m)
+{
+	enum path_direction direction;
+	struct reader *r;
+
+	while ((r = earliest(m)) != NULL) {
+		uint64_t key = packet_key(&r->packet);
+
+		expire(m, r->host_ns);
+		if (r->host_ns < m->from_ns || r->host_ns > m->to_ns ||
+		    key == 0) {
+			advance(m, r);
+			continue;
+		}
+		if (is_guests(m, r, &direction))
+			feed(m, r, key, direction);
+		else if (r->point->role == CAPTURE_ROLE_HOST)
+			m->scene->incident->host_others++;
+		advance(m, r);
+	}
+	expire(m, INT64_MAX);
+}
+
+void matching_run(struct scene *s)
+{
+	struct merge m = { .scene = s };
+
+	if (!s->aligned)
+		return;
+	m.readers = xcalloc(s->n_captures, sizeof(*m.readers));
+	learn_flows(&m);
+	common_window(&m);
+	for (uint32_t i = 0; i < s->n_captures; i++) {
+		m.readers[i].capture = s->captures[i];
+		m.readers[i].index = i;
+		capture_rewind(s->captures[i]);
+		advance(&m, &m.readers[i]);
+	}
+	run(&m);
+	free(m.readers);
+	free(m.queue);
+	hash_table_free(&m.index);
+	hash_table_free(&m.flows);
+}

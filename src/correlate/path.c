@@ -1,0 +1,223 @@
+/*
+ * The path of the guest's packets: which points they pass, in which order, and
+ * what happens to their addresses on the way.
+ */
+#include <stdlib.h>
+
+#include "correlate/scene.h"
+
+/* What the tries seen at the guest and at one host point say of that point */
+struct votes {
+	uint32_t same;       /* nothing changed */
+	uint32_t routed;     /* TTL less, addresses kept */
+	uint32_t translated; /* other address */
+	uint32_t unicast;
+	uint32_t group;
+	double distance; /* sum of how much later than at the guest, ns */
+	uint32_t n_distance;
+};
+
+static const struct sighting *sighting_at(const struct scene *s,
+                                          const struct chain *c,
+                                          enum capture_role role)
+{
+	for (uint32_t i = 0; i < c->n; i++)
+		if (s->points[s->sightings[c->first + i].point].role == role)
+			return &s->sightings[c->first + i];
+	return NULL;
+}
+
+/* Nested round trips: the point nearer to the client waits longer. */
+static void vote_distance(struct votes *v, const struct try *vm,
+                          const struct try *host, bool from_guest)
+{
+	int64_t wait_vm, wait_host;
+
+	if (vm->answer == TRY_UNANSWERED || host->answer == TRY_UNANSWERED)
+		return;
+	wait_vm = vm->answer_ns - vm->ts_ns;
+	wait_host = host->answer_ns - host->ts_ns;
+	v->distance += (double)(from_guest ? wait_vm - wait_host
+	                                   : wait_host - wait_vm);
+	v->n_distance++;
+}
+
+static void vote(const struct scene *s, struct votes *v, uint32_t vm_point,
+                 const struct try *vm, uint32_t host_point,
+                 const struct try *host)
+{
+	const struct flow *fv =
+		&s->points[vm_point].track.flows.flows[vm->flow];
+	const struct flow *fh =
+		&s->points[host_point].track.flows.flows[host->flow];
+	bool from_guest = scene_is_guest_ip(s, &fv->key.client);
+
+	if (fv->key.protocol == PROTOCOL_ARP ||
+	    fv->key.protocol == PROTOCOL_NDP) {
+		v->group++;
+		return;
+	}
+	v->unicast++;
+	if (!addr_equal(&fv->key.client, &fh->key.client) ||
+	    !addr_equal(&fv->key.server, &fh->key.server))
+		v->translated++;
+	else if (vm->ttl != host->ttl)
+		v->routed++;
+	else
+		v->same++;
+	vote_distance(v, vm, host, from_guest);
+}
+
+static void collect_votes(const struct scene *s, struct votes *votes)
+{
+	for (size_t i = 0; i < s->n_chains; i++) {
+		const struct chain *c = &s->chains[i];
+		const struct sighting *vm = sighting_at(s, c, CAPTURE_ROLE_VM);
+
+		if (!vm)
+			continue;
+		for (uint32_t j = 0; j < c->n; j++) {
+			const struct sighting *h = &s->sightings[c->first + j];
+			const struct flow_table *tv =
+				&s->points[vm->point].track.flows;
+			const struct flow_table *th =
+				&s->points[h->point].track.flows;
+
+			if (s->points[h->point].role == CAPTURE_ROLE_VM)
+				continue;
+			vote(s, &votes[h->point], vm->point,
+			     &tv->tries[vm->try], h->point, &th->tries[h->try]);
+		}
+	}
+}
+
+static void mark_points(struct scene *s, const struct votes *votes)
+{
+	uint32_t unicast = 0;
+
+	for (uint32_t i = 0; i < s->n_points; i++)
+		unicast += votes[i].unicast;
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		struct observation *o = &s->points[i];
+		const struct votes *v = &votes[i];
+
+		if (o->role == CAPTURE_ROLE_VM) {
+			o->on_path = true;
+			o->kind = POINT_KIND_GUEST_NIC;
+			continue;
+		}
+		/* Copies of broadcasts reach ports that no packet of the guest
+		 * passes. */
+		o->on_path = unicast ? v->unicast > 0 : v->group > 0;
+		o->translated = v->translated > v->same + v->routed;
+		o->hop = v->translated + v->routed > v->same;
+	}
+}
+
+static double distance(const struct votes *v)
+{
+	return v->n_distance ? v->distance / v->n_distance : 0;
+}
+
+static bool is_nearer(const struct scene *s, const struct votes *votes,
+                      uint32_t a, uint32_t b)
+{
+	const struct observation *x = &s->points[a], *y = &s->points[b];
+
+	if (x->hop != y->hop)
+		return !x->hop;
+	if (x->translated != y->translated)
+		return !x->translated;
+	return distance(&votes[a]) < distance(&votes[b]);
+}
+
+static void order_points(struct scene *s, const struct votes *votes)
+{
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		uint32_t at;
+
+		if (!s->points[i].on_path ||
+		    s->points[i].role == CAPTURE_ROLE_VM)
+			continue;
+		for (at = s->n_path; at > 0; at--) {
+			if (!is_nearer(s, votes, i, s->path[at - 1]))
+				break;
+			s->path[at] = s->path[at - 1];
+		}
+		s->path[at] = i;
+		s->n_path++;
+	}
+	for (uint32_t i = 0; i < s->n_path; i++)
+		s->points[s->path[i]].depth = i + 1;
+}
+
+static void name_kinds(struct scene *s)
+{
+	for (uint32_t i = 0; i < s->n_path; i++) {
+		struct observation *o = &s->points[s->path[i]];
+
+		if (i + 1 == s->n_path && (s->n_path > 1 || o->hop))
+			o->kind = POINT_KIND_UPLINK;
+		else if (i == 0 && s->n_path > 1)
+			o->kind = POINT_KIND_GUEST_PORT;
+		else if (o->hop)
+			o->kind = POINT_KIND_INSIDE_NAT;
+		else if (i > 0)
+			o->kind = POINT_KIND_BRIDGE;
+	}
+}
+
+static void find_mode(struct scene *s)
+{
+	struct guest *g = &s->guest;
+
+	for (uint32_t i = 0; i < s->n_path; i++) {
+		const struct observation *o = &s->points[s->path[i]];
+
+		g->mode = o->translated ? NETWORK_MODE_NAT
+		          : o->hop      ? NETWORK_MODE_ROUTED
+		                        : NETWORK_MODE_BRIDGED;
+	}
+}
+
+static void find_outside(struct scene *s)
+{
+	struct guest *g = &s->guest;
+
+	for (size_t i = 0; i < s->n_chains && !g->has_outside; i++) {
+		const struct chain *c = &s->chains[i];
+		const struct sighting *vm = sighting_at(s, c, CAPTURE_ROLE_VM);
+
+		for (uint32_t j = 0; vm && j < c->n; j++) {
+			const struct sighting *h = &s->sightings[c->first + j];
+			const struct flow_table *t =
+				&s->points[h->point].track.flows;
+			const struct flow_table *tv =
+				&s->points[vm->point].track.flows;
+			const struct flow *f = &t->flows[t->tries[h->try].flow];
+			const struct flow *fv =
+				&tv->flows[tv->tries[vm->try].flow];
+
+			if (!s->points[h->point].translated ||
+			    !scene_is_guest_ip(s, &fv->key.client) ||
+			    scene_is_guest_ip(s, &f->key.client))
+				continue;
+			g->outside = f->key.client;
+			g->has_outside = true;
+			break;
+		}
+	}
+}
+
+void path_find(struct scene *s)
+{
+	struct votes votes[SCENE_POINTS_MAX] = { 0 };
+
+	s->n_path = 0;
+	collect_votes(s, votes);
+	mark_points(s, votes);
+	order_points(s, votes);
+	name_kinds(s);
+	find_mode(s);
+	find_outside(s);
+}

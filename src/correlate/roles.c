@@ -1,0 +1,184 @@
+/*
+ * Whose file is whose: the same file twice, or host and guest exchanged.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "correlate/scene.h"
+
+/* Same packets with the same time stamps at both are one file given twice. */
+static bool same_file(const struct scene *s)
+{
+	const struct incident_capture *a, *b;
+
+	if (s->n_captures != 2)
+		return false;
+	a = &s->incident->captures[0];
+	b = &s->incident->captures[1];
+	if (a->packets == 0 || a->packets != b->packets ||
+	    a->first_ns != b->first_ns || a->last_ns != b->last_ns)
+		return false;
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct observation *o = &s->points[i];
+		bool found = false;
+
+		if (o->capture != 0)
+			continue;
+		for (uint32_t j = 0; j < s->n_points && !found; j++) {
+			const struct observation *q = &s->points[j];
+
+			found = q->capture == 1 &&
+			        q->track.packets == o->track.packets &&
+			        q->track.first_ns == o->track.first_ns &&
+			        q->track.last_ns == o->track.last_ns &&
+			        q->track.flows.n_tries ==
+			                o->track.flows.n_tries;
+		}
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+/* One try that is found once at each side, and answered at both */
+struct wait {
+	uint64_t key;
+	int64_t wait_ns;
+	struct in6_addr client;
+	struct in6_addr server;
+	uint8_t ttl;
+	bool at_vm;
+};
+
+static int by_key(const void *a, const void *b)
+{
+	const struct wait *x = a, *y = b;
+
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	return (int)x->at_vm - (int)y->at_vm;
+}
+
+static size_t collect(const struct scene *s, struct wait **out)
+{
+	struct wait *waits;
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < s->n_points; i++)
+		n += s->points[i].track.flows.n_tries;
+	waits = xcalloc(n ? n : 1, sizeof(*waits));
+	n = 0;
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct observation *o = &s->points[i];
+		const struct flow_table *t = &o->track.flows;
+
+		for (uint32_t j = 0; j < t->n_tries; j++) {
+			const struct try *try = &t->tries[j];
+			const struct flow *f = &t->flows[try->flow];
+
+			if (f->key.protocol == PROTOCOL_ARP ||
+			    f->key.protocol == PROTOCOL_NDP)
+				continue;
+			waits[n++] = (struct wait){
+				.key = try->key,
+				.wait_ns =
+					try->answer == TRY_UNANSWERED
+						? -1
+						: try->answer_ns - try->ts_ns,
+				.client = f->key.client,
+				.server = f->key.server,
+				.ttl = try->ttl,
+				.at_vm = o->role == CAPTURE_ROLE_VM,
+			};
+		}
+	}
+	if (n > 0)
+		qsort(waits, n, sizeof(*waits), by_key);
+	*out = waits;
+	return n;
+}
+
+/* The address that most tries share is the guest's, from either file. */
+static struct in6_addr common_end(const struct scene *s, enum capture_role role)
+{
+	struct scene probe = *s;
+
+	probe.guest = (struct guest){ 0 };
+	if (role == CAPTURE_ROLE_HOST) {
+		probe.points = xcalloc(s->n_points, sizeof(*probe.points));
+		memcpy(probe.points, s->points,
+		       s->n_points * sizeof(*probe.points));
+		for (uint32_t i = 0; i < s->n_points; i++)
+			probe.points[i].role =
+				s->points[i].role == CAPTURE_ROLE_HOST
+					? CAPTURE_ROLE_VM
+					: CAPTURE_ROLE_HOST;
+	}
+	guest_find(&probe);
+	if (probe.points != s->points)
+		free(probe.points);
+	for (size_t i = 0; i < probe.guest.n_ips; i++)
+		if (!addr_is_link_local(&probe.guest.ips[i]))
+			return probe.guest.ips[i];
+	return (struct in6_addr)IN6ADDR_ANY_INIT;
+}
+
+/*
+ * Nested round trips and TTLs: the nearer point waits longer for what the guest
+ * asks, shorter for what the guest is asked, and sees the guest's packets before
+ * a router has counted their TTL down.  Positive: host and guest are as said.
+ */
+static int vote(const struct wait *host, const struct wait *vm,
+                const struct in6_addr *vm_ip, const struct in6_addr *host_ip)
+{
+	bool from_vm = addr_equal(&vm->client, vm_ip);
+	bool to_vm = addr_equal(&vm->server, vm_ip);
+	bool from_host = addr_equal(&host->client, host_ip);
+	bool out = from_vm || from_host;
+
+	if (!out && !to_vm && !addr_equal(&host->server, host_ip))
+		return 0;
+	if (vm->ttl != host->ttl)
+		return (vm->ttl > host->ttl) == out ? 1 : -1;
+	if (vm->wait_ns < 0 || host->wait_ns < 0 ||
+	    vm->wait_ns == host->wait_ns)
+		return 0;
+	return (vm->wait_ns > host->wait_ns) == out ? 1 : -1;
+}
+
+static bool is_swapped(const struct scene *s)
+{
+	struct in6_addr vm_ip = common_end(s, CAPTURE_ROLE_VM);
+	struct in6_addr host_ip = common_end(s, CAPTURE_ROLE_HOST);
+	struct wait *waits;
+	size_t n = collect(s, &waits);
+	int64_t votes = 0;
+	bool vm_has_guest = !addr_is_zero(&vm_ip);
+
+	for (size_t i = 0; i + 1 < n; i++) {
+		if (waits[i].key != waits[i + 1].key || waits[i].at_vm ||
+		    !waits[i + 1].at_vm)
+			continue;
+		votes += vote(&waits[i], &waits[i + 1], &vm_ip, &host_ip);
+	}
+	free(waits);
+	if (addr_is_zero(&host_ip))
+		return false;
+	return vm_has_guest ? votes < 0 : true;
+}
+
+void roles_check(struct scene *s)
+{
+	s->same_file = same_file(s);
+	if (s->same_file || s->n_captures != 2 || s->roles[0] == s->roles[1] ||
+	    !is_swapped(s))
+		return;
+	s->swapped = true;
+	for (size_t i = 0; i < s->n_captures; i++)
+		s->roles[i] = s->roles[i] == CAPTURE_ROLE_HOST
+		                      ? CAPTURE_ROLE_VM
+		                      : CAPTURE_ROLE_HOST;
+	for (uint32_t i = 0; i < s->n_points; i++)
+		s->points[i].role = s->roles[s->points[i].capture];
+}

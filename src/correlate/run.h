@@ -1,0 +1,44 @@
+/*
+ * A run: consecutive tries of one exchange (one client, one server and port)
+ * that did not work, closed by one that did.
+ */
+#ifndef PCAPDIAG_CORRELATE_RUN_H
+#define PCAPDIAG_CORRELATE_RUN_H
+
+#include "correlate/locate.h"
+
+/**
+ * struct run - See above
+ * @key:	who asks whom, in the guest's terms; client_port is 0
+ * @chains:	the tries that failed or were refused, in order of time
+ * @n_worked:	tries of the exchange that worked, outside the run
+ * @n_undecided: tries too near to an end of a capture
+ * @location:	where the majority of the failed tries is lost
+ */
+struct run {
+	struct flow_key key;
+	enum try_role role;
+	enum outcome outcome;
+	const struct chain **chains;
+	size_t n_chains;
+	uint64_t n_worked;
+	uint64_t n_undecided;
+	struct location location;
+};
+
+/** run_add_evidence() - Build the claims of @run and hang them on @fact */
+void run_add_evidence(struct scene *s, const struct visibility *v,
+                      const struct run *run, struct fact *fact);
+
+/** run_sighting() - Try @i of the run at @point, or NULL */
+const struct sighting *run_sighting(const struct scene *s,
+                                    const struct run *run, size_t i,
+                                    uint32_t point);
+
+/** sighting_try(), sighting_flow() - What a sighting points at */
+const struct try *sighting_try(const struct scene *s,
+                               const struct sighting *at);
+const struct flow *sighting_flow(const struct scene *s,
+                                 const struct sighting *at);
+
+#endif

@@ -1,0 +1,167 @@
+/*
+ * The scene: all observation points of all captures, and what is known of how
+ * they belong together.  Filled step by step by the files of this folder, in the
+ * order of analyse(); private to it.
+ */
+#ifndef PCAPDIAG_CORRELATE_SCENE_H
+#define PCAPDIAG_CORRELATE_SCENE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "capture/capture.h"
+#include "correlate/clock_line.h"
+#include "facts/incident.h"
+#include "track/point.h"
+
+#define GUEST_IPS_MAX 16
+#define GUEST_MACS_MAX 8
+#define SCENE_POINTS_MAX 64
+#define NO_POINT UINT32_MAX
+
+/**
+ * struct observation - One observation point of one capture
+ * @capture:	index of the capture
+ * @point_index: index among the points of the capture
+ * @track:	what its packets tell
+ * @on_path:	unicast of the guest passes here
+ * @depth:	place along the path from the guest (0), for points on it
+ * @hop:	the guest's packets have been routed (TTL less) here
+ * @translated:	they have been translated here
+ */
+struct observation {
+	uint32_t capture;
+	uint32_t point_index;
+	uint32_t interface;
+	int64_t ifindex;
+	uint32_t linktype;
+	enum capture_role role;
+	struct point track;
+	bool on_path;
+	uint32_t depth;
+	bool hop;
+	bool translated;
+	enum point_kind kind;
+};
+
+/** struct gateway - A next hop of the guest */
+struct gateway {
+	struct in6_addr ip;
+	struct mac mac;
+	bool has_ip;
+	bool has_mac;
+	bool answers;
+};
+
+struct guest {
+	struct mac macs[GUEST_MACS_MAX];
+	size_t n_macs;
+	struct in6_addr ips[GUEST_IPS_MAX];
+	size_t n_ips;
+	struct gateway gateways[4];
+	size_t n_gateways;
+	uint32_t prefix_bits; /* of its first IPv4 address; 0: not known */
+	bool prefix_from_dhcp;
+	enum network_mode mode;
+	struct in6_addr outside; /* its address behind NAT */
+	bool has_outside;
+};
+
+/**
+ * struct sighting - One try at one point
+ */
+struct sighting {
+	uint32_t point; /* index of the observation */
+	uint32_t try;
+};
+
+/**
+ * struct chain - One try at all points
+ * @first:	index of its first sighting in scene.sightings
+ * @n:		sightings, at most one a point
+ * @host_ns:	time of the first one, in the host's clock
+ */
+struct chain {
+	uint32_t first;
+	uint32_t n;
+	int64_t host_ns;
+};
+
+struct scene {
+	struct capture *const *captures;
+	size_t n_captures;
+	enum capture_role *roles; /* as used, after an exchange */
+	struct observation *points;
+	uint32_t n_points;
+	bool swapped;
+	bool same_file;
+	struct guest guest;
+	struct clock_line clock;
+	bool aligned; /* times of both files can be compared */
+	uint64_t shared_packets;
+	struct sighting *sightings;
+	size_t n_sightings;
+	struct chain *chains; /* in order of time */
+	size_t n_chains;
+	uint32_t path[SCENE_POINTS_MAX]; /* guest's point first */
+	uint32_t n_path;
+	struct incident *incident;
+};
+
+/** scene_host_ns() - Time @ts_ns of a point in the host's clock */
+int64_t scene_host_ns(const struct scene *s, const struct observation *o,
+                      int64_t ts_ns);
+
+/** scene_point_ns() - The other way round */
+int64_t scene_point_ns(const struct scene *s, const struct observation *o,
+                       int64_t host_ns);
+
+/** scene_point_id() - "host:0/2" of a point; lives as long as the incident */
+const char *scene_point_id(const struct scene *s, uint32_t point);
+
+/** scene_is_guest_ip(), scene_is_guest_mac() - Is it one of the guest's? */
+bool scene_is_guest_ip(const struct scene *s, const struct in6_addr *ip);
+bool scene_is_guest_mac(const struct scene *s, struct mac mac);
+
+/** scene_on_link() - Is @ip on the guest's own link?  -1: not known */
+int scene_on_link(const struct scene *s, const struct in6_addr *ip);
+
+/** scene_is_gateway() - Is @ip a gateway of the guest? */
+bool scene_is_gateway(const struct scene *s, const struct in6_addr *ip);
+
+/* The steps, one file each. */
+
+/** survey_run() - Read all captures once; make the points */
+void survey_run(struct scene *s);
+
+/** roles_check() - Is it one file twice?  Are host and guest exchanged? */
+void roles_check(struct scene *s);
+
+/** guest_find() - Whose file is whose; the guest's MACs and addresses */
+void guest_find(struct scene *s);
+
+/** guest_plan() - Its prefix and gateways; needs chains for the host's view */
+void guest_plan(struct scene *s);
+
+/** align_run() - Offset of the clocks, packets that the files share */
+void align_run(struct scene *s);
+
+/** chains_build() - The same try at all points */
+void chains_build(struct scene *s);
+
+/** path_find() - Points in order, network mode, addresses behind NAT */
+void path_find(struct scene *s);
+
+/** exchanges_judge() - Runs of tries to facts */
+void exchanges_judge(struct scene *s);
+
+/** capture_facts() - The facts about the captures themselves */
+void capture_facts(struct scene *s);
+
+/** matching_run() - Second reading: every packet of the guest accounted for */
+void matching_run(struct scene *s);
+
+void scene_free(struct scene *s);
+
+#endif

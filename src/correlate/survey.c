@@ -1,0 +1,149 @@
+/*
+ * The first reading: every capture once, each point tracked for itself.
+ */
+#include <stdlib.h>
+
+#include "base/xalloc.h"
+#include "correlate/scene.h"
+
+static struct observation *find_point(struct scene *s, uint32_t capture,
+                                      const struct packet *p)
+{
+	/* The newest points first: sections of one file follow each other. */
+	for (uint32_t i = s->n_points; i-- > 0;) {
+		struct observation *o = &s->points[i];
+
+		if (o->capture == capture && o->interface == p->interface &&
+		    o->ifindex == p->ifindex)
+			return o;
+	}
+	return NULL;
+}
+
+static struct observation *add_point(struct scene *s, uint32_t capture,
+                                     const struct packet *p)
+{
+	struct incident_capture *ic = &s->incident->captures[capture];
+	const struct capture_interface *ci =
+		capture_interface(s->captures[capture], p->interface);
+	struct observation *o;
+
+	if (s->n_points == SCENE_POINTS_MAX)
+		return NULL;
+	o = &s->points[s->n_points++];
+	*o = (struct observation){
+		.capture = capture,
+		.point_index = (uint32_t)ic->n_points,
+		.interface = p->interface,
+		.ifindex = p->ifindex,
+		.linktype = ci->linktype,
+		.role = s->roles[capture],
+		.kind = POINT_KIND_UNKNOWN,
+	};
+	ic->points = xreallocarray(ic->points, ic->n_points + 1,
+	                           sizeof(*ic->points));
+	ic->points[ic->n_points++] = (struct incident_point){
+		.name = ci->name ? text_copy(ci->name) : NULL,
+		.kind = POINT_KIND_UNKNOWN,
+		.linktype = ci->linktype,
+		.interface = p->interface,
+		.ifindex = p->ifindex,
+	};
+	return o;
+}
+
+static void note_frame(struct incident_capture *ic, const struct frame *f)
+{
+	ic->packets++;
+	if (f->ts_ns == 0)
+		return;
+	if (!ic->has_time || f->ts_ns < ic->first_ns)
+		ic->first_ns = f->ts_ns;
+	if (!ic->has_time || f->ts_ns > ic->last_ns)
+		ic->last_ns = f->ts_ns;
+	ic->has_time = true;
+}
+
+static void read_frame(struct scene *s, uint32_t capture,
+                       const struct frame *frame)
+{
+	struct incident_capture *ic = &s->incident->captures[capture];
+	const struct capture_interface *ci =
+		capture_interface(s->captures[capture], frame->interface);
+	struct observation *o;
+	struct packet p;
+
+	note_frame(ic, frame);
+	if (!ci->supported) {
+		ic->unsupported++;
+		return;
+	}
+	packet_decode(frame, ci->linktype, &p);
+	o = find_point(s, capture, &p);
+	if (!o)
+		o = add_point(s, capture, &p);
+	if (!o)
+		return;
+	if (frame->caplen < frame->len)
+		o->track.shortened++;
+	point_feed(&o->track, &p);
+}
+
+static void finish_capture(struct scene *s, uint32_t capture)
+{
+	struct incident_capture *ic = &s->incident->captures[capture];
+	uint32_t n = capture_interface_count(s->captures[capture]);
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t snaplen =
+			capture_interface(s->captures[capture], i)->snaplen;
+
+		if (snaplen > ic->snaplen)
+			ic->snaplen = snaplen;
+	}
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		struct observation *o = &s->points[i];
+
+		if (o->capture != capture)
+			continue;
+		ic->truncated += o->track.truncated;
+		ic->malformed += o->track.malformed;
+		ic->unsupported += o->track.unsupported;
+		ic->points[o->point_index].packets = o->track.packets;
+	}
+}
+
+static void read_capture(struct scene *s, uint32_t capture)
+{
+	struct incident_capture *ic = &s->incident->captures[capture];
+	struct capture *c = s->captures[capture];
+	enum capture_result result;
+	struct frame frame;
+
+	capture_rewind(c);
+	while ((result = capture_next(c, &frame)) == CAPTURE_FRAME)
+		read_frame(s, capture, &frame);
+	if (result == CAPTURE_CUT) {
+		ic->cut_at_frame = ic->packets;
+		ic->cut_text = text_copy(capture_cut(c));
+	}
+	finish_capture(s, capture);
+}
+
+void survey_run(struct scene *s)
+{
+	s->points = xcalloc(SCENE_POINTS_MAX, sizeof(*s->points));
+	for (uint32_t i = 0; i < s->n_captures; i++)
+		read_capture(s, i);
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].track.flows.full ||
+		    s->points[i].track.stations.full || s->points[i].track.full)
+			incident_add_limit(
+				s->incident,
+				"a table of exchanges was full: later "
+				"ones are missing");
+	if (s->n_points == SCENE_POINTS_MAX)
+		incident_add_limit(s->incident,
+		                   "more than 64 observation points: the later "
+		                   "ones are missing");
+}

@@ -1,0 +1,274 @@
+#include "correlate/visibility.h"
+
+#include <stdlib.h>
+
+#include "base/xalloc.h"
+
+#define MS INT64_C(1000000)
+
+/* Traffic this near in time shows that the point is awake. */
+#define AROUND_S 60
+
+/* A capture's first and last moments are not sharp. */
+#define EDGE_NS (50 * MS)
+
+struct visibility {
+	const struct scene *scene;
+	struct second_set crossed[SCENE_POINTS_MAX][2];
+	uint64_t by_class[SCENE_POINTS_MAX][2][TRAFFIC_CLASS_COUNT];
+	struct hash_table behind; /* hash of (point, MAC or IP) that crossed */
+	struct hash_table alive;  /* hash of IP that sent something */
+};
+
+int64_t visibility_timeout_ns(enum protocol protocol)
+{
+	switch (protocol) {
+	case PROTOCOL_ARP:
+	case PROTOCOL_NDP:
+	case PROTOCOL_ICMP:
+	case PROTOCOL_TCP:
+		return 1000 * MS;
+	case PROTOCOL_UDP:
+	case PROTOCOL_DNS:
+	case PROTOCOL_DHCP:
+		break;
+	}
+	return 2000 * MS;
+}
+
+static void set_add(struct hash_table *t, uint64_t hash)
+{
+	size_t pos = 0;
+
+	if (hash_table_find(t, hash, &pos) == HASH_TABLE_NONE)
+		hash_table_add(t, hash, 0);
+}
+
+static bool set_has(const struct hash_table *t, uint64_t hash)
+{
+	size_t pos = 0;
+
+	return hash_table_find(t, hash, &pos) != HASH_TABLE_NONE;
+}
+
+static uint64_t behind_mac(uint32_t point, struct mac mac)
+{
+	return hash_mix(hash_bytes(&mac, sizeof(mac)), point);
+}
+
+static uint64_t behind_ip(uint32_t point, const struct in6_addr *ip)
+{
+	return hash_mix(hash_bytes(ip, sizeof(*ip)), point);
+}
+
+static void note_behind(struct visibility *v, uint32_t point, struct mac mac)
+{
+	if (!mac_is_zero(mac) && !mac_is_group(mac) &&
+	    !scene_is_guest_mac(v->scene, mac))
+		set_add(&v->behind, behind_mac(point, mac));
+}
+
+static void note_crossing(struct visibility *v, uint32_t point,
+                          enum path_direction direction,
+                          enum traffic_class class, int64_t host_ns)
+{
+	second_set_add(&v->crossed[point][direction], host_ns);
+	v->by_class[point][direction][class]++;
+}
+
+/* One try seen at the guest and at @host_point */
+static void note_pair(struct visibility *v, const struct sighting *vm,
+                      const struct sighting *host, int64_t host_ns)
+{
+	const struct scene *s = v->scene;
+	const struct flow_table *tv = &s->points[vm->point].track.flows;
+	const struct flow_table *th = &s->points[host->point].track.flows;
+	const struct try *a = &tv->tries[vm->try];
+	const struct try *b = &th->tries[host->try];
+	const struct flow *f = &tv->flows[a->flow];
+	enum traffic_class class =
+		traffic_class_of_protocol((enum protocol)f->key.protocol);
+	bool from_guest = scene_is_guest_ip(s, &f->key.client);
+	enum path_direction there = from_guest ? PATH_DIRECTION_FROM_GUEST
+	                                       : PATH_DIRECTION_TO_GUEST;
+	enum path_direction back = from_guest ? PATH_DIRECTION_TO_GUEST
+	                                      : PATH_DIRECTION_FROM_GUEST;
+
+	note_crossing(v, host->point, there, class, host_ns);
+	note_crossing(v, vm->point, there, class, host_ns);
+	if (class != TRAFFIC_ARP && class != TRAFFIC_NDP) {
+		note_behind(v, host->point,
+		            from_guest ? a->dst_mac : b->src_mac);
+		set_add(&v->behind,
+		        behind_ip(host->point, from_guest ? &f->key.server
+		                                          : &f->key.client));
+	}
+	if (a->answer != TRY_ANSWERED || b->answer != TRY_ANSWERED)
+		return;
+	note_crossing(v, host->point, back, class, host_ns);
+	note_crossing(v, vm->point, back, class, host_ns);
+	note_behind(v, host->point, from_guest ? b->answer_mac : b->src_mac);
+	if (from_guest && (class == TRAFFIC_ARP || class == TRAFFIC_NDP))
+		set_add(&v->behind, behind_ip(host->point, &f->key.server));
+}
+
+static void note_chain(struct visibility *v, const struct chain *c)
+{
+	const struct scene *s = v->scene;
+
+	for (uint32_t i = 0; i < c->n; i++) {
+		const struct sighting *vm = &s->sightings[c->first + i];
+
+		if (s->points[vm->point].role != CAPTURE_ROLE_VM)
+			continue;
+		for (uint32_t j = 0; j < c->n; j++) {
+			const struct sighting *h = &s->sightings[c->first + j];
+
+			if (s->points[h->point].role != CAPTURE_ROLE_VM)
+				note_pair(v, vm, h, c->host_ns);
+		}
+	}
+}
+
+static void note_alive(struct visibility *v, const struct observation *o)
+{
+	const struct flow_table *t = &o->track.flows;
+
+	for (uint32_t i = 0; i < t->n_flows; i++) {
+		const struct flow *f = &t->flows[i];
+
+		if (f->sent > 0)
+			set_add(&v->alive, behind_ip(0, &f->key.client));
+		if (f->received > 0)
+			set_add(&v->alive, behind_ip(0, &f->key.server));
+	}
+}
+
+struct visibility *visibility_new(const struct scene *s)
+{
+	struct visibility *v = xcalloc(1, sizeof(*v));
+
+	v->scene = s;
+	for (size_t i = 0; i < s->n_chains; i++)
+		note_chain(v, &s->chains[i]);
+	for (uint32_t i = 0; i < s->n_points; i++)
+		note_alive(v, &s->points[i]);
+	return v;
+}
+
+void visibility_free(struct visibility *v)
+{
+	for (uint32_t i = 0; i < SCENE_POINTS_MAX; i++) {
+		second_set_free(&v->crossed[i][0]);
+		second_set_free(&v->crossed[i][1]);
+	}
+	hash_table_free(&v->behind);
+	hash_table_free(&v->alive);
+	free(v);
+}
+
+bool visibility_alive(const struct visibility *v, const struct in6_addr *ip)
+{
+	return set_has(&v->alive, behind_ip(0, ip));
+}
+
+/* Behind a router or NAT: only what has to leave the guest's link. */
+static enum relevance relevance_behind_hop(const struct scene *s,
+                                           const struct flow *f)
+{
+	bool from_guest = scene_is_guest_ip(s, &f->key.client);
+	const struct in6_addr *peer =
+		from_guest ? &f->key.server : &f->key.client;
+
+	if (f->key.protocol == PROTOCOL_ARP || f->key.protocol == PROTOCOL_NDP)
+		return RELEVANCE_NO;
+	if (scene_is_gateway(s, peer) ||
+	    (s->guest.has_outside && addr_equal(peer, &s->guest.outside)))
+		return RELEVANCE_NO;
+	switch (scene_on_link(s, peer)) {
+	case 1:
+		return RELEVANCE_NO;
+	case 0:
+		return RELEVANCE_YES;
+	default:
+		break;
+	}
+	for (size_t i = 0; i < s->guest.n_gateways; i++)
+		if (s->guest.gateways[i].has_mac &&
+		    mac_equal(s->guest.gateways[i].mac, f->next_hop))
+			return RELEVANCE_YES;
+	return RELEVANCE_UNKNOWN;
+}
+
+static enum relevance relevance_on_bridge(const struct visibility *v,
+                                          const struct flow *f,
+                                          const struct try *try, uint32_t point)
+{
+	const struct scene *s = v->scene;
+	bool from_guest = scene_is_guest_ip(s, &f->key.client);
+	struct mac peer = from_guest ? try->dst_mac : try->src_mac;
+
+	if (f->key.protocol == PROTOCOL_ARP || f->key.protocol == PROTOCOL_NDP)
+		return RELEVANCE_YES;
+	if (set_has(&v->behind, behind_ip(point, from_guest ? &f->key.server
+	                                                    : &f->key.client)))
+		return RELEVANCE_YES;
+	if (from_guest && !try->has_dst_mac)
+		peer = f->server_mac;
+	if (set_has(&v->behind, behind_mac(point, peer)))
+		return RELEVANCE_YES;
+	return RELEVANCE_UNKNOWN;
+}
+
+enum relevance visibility_relevance(const struct visibility *v,
+                                    const struct chain *chain, uint32_t point)
+{
+	const struct scene *s = v->scene;
+	const struct sighting *at = &s->sightings[chain->first];
+	const struct flow_table *t;
+
+	for (uint32_t i = 0; i < chain->n; i++) {
+		const struct sighting *g = &s->sightings[chain->first + i];
+
+		if (g->point == point)
+			return RELEVANCE_YES;
+		if (s->points[g->point].role == CAPTURE_ROLE_VM)
+			at = g;
+	}
+	if (s->points[point].role == CAPTURE_ROLE_VM)
+		return RELEVANCE_YES;
+	t = &s->points[at->point].track.flows;
+	if (s->points[point].hop)
+		return relevance_behind_hop(s,
+		                            &t->flows[t->tries[at->try].flow]);
+	return relevance_on_bridge(v, &t->flows[t->tries[at->try].flow],
+	                           &t->tries[at->try], point);
+}
+
+bool visibility_could_see(const struct visibility *v, uint32_t point,
+                          enum path_direction direction,
+                          enum traffic_class class, int64_t host_ns,
+                          int64_t after_ns)
+{
+	const struct scene *s = v->scene;
+	const struct observation *o = &s->points[point];
+	const struct incident_capture *c = &s->incident->captures[o->capture];
+	int64_t ts_ns = scene_point_ns(s, o, host_ns);
+	int64_t guard_ns = 2 * s->clock.error_ns + EDGE_NS;
+
+	if (!s->aligned)
+		return false;
+	if (ts_ns < c->first_ns + guard_ns ||
+	    ts_ns + after_ns > c->last_ns - guard_ns)
+		return false;
+	if (!second_set_near(&o->track.seen[class], ts_ns, AROUND_S))
+		return false;
+	return second_set_near(&v->crossed[point][direction], host_ns,
+	                       AROUND_S);
+}
+
+bool visibility_crossed(const struct visibility *v, uint32_t point,
+                        enum path_direction direction, enum traffic_class class)
+{
+	return v->by_class[point][direction][class] > 0;
+}

@@ -1,0 +1,57 @@
+/*
+ * What each point could have seen.  "Not seen" is a fact only where the point
+ * would have shown it; everything else is unknown.
+ */
+#ifndef PCAPDIAG_CORRELATE_VISIBILITY_H
+#define PCAPDIAG_CORRELATE_VISIBILITY_H
+
+#include "correlate/scene.h"
+
+/* How long an answer may take before its absence means something, ns */
+int64_t visibility_timeout_ns(enum protocol protocol);
+
+struct visibility;
+
+/** visibility_new() - Look at what did cross, over all chains of @s */
+struct visibility *visibility_new(const struct scene *s);
+void visibility_free(struct visibility *v);
+
+/** enum relevance - Does an exchange have to pass a point at all? */
+enum relevance {
+	RELEVANCE_NO,
+	RELEVANCE_YES,
+	RELEVANCE_UNKNOWN,
+};
+
+/**
+ * visibility_relevance() - Would @chain's packets pass @point?
+ * @chain:	a try of or to the guest
+ *
+ * Routers and NAT pass no ARP and nothing for the guest's own link; a bridge
+ * port passes unicast only for stations that lie behind it.
+ */
+enum relevance visibility_relevance(const struct visibility *v,
+                                    const struct chain *chain, uint32_t point);
+
+/**
+ * visibility_could_see() - Would @point have shown a packet of the guest?
+ * @direction:	the packet's
+ * @class:	its class
+ * @host_ns:	when, in the host's clock
+ * @after_ns:	how long it may be late
+ */
+bool visibility_could_see(const struct visibility *v, uint32_t point,
+                          enum path_direction direction,
+                          enum traffic_class class, int64_t host_ns,
+                          int64_t after_ns);
+
+/** visibility_crossed() - Traffic of @class from or to the guest was matched
+ * here and at the guest */
+bool visibility_crossed(const struct visibility *v, uint32_t point,
+                        enum path_direction direction,
+                        enum traffic_class class);
+
+/** visibility_alive() - Did anybody with this address send anything? */
+bool visibility_alive(const struct visibility *v, const struct in6_addr *ip);
+
+#endif
