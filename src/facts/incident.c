@@ -96,8 +96,8 @@ void incident_add_limit(struct incident *incident, const char *text)
 	for (size_t i = 0; i < incident->n_limits; i++)
 		if (strcmp(incident->limits[i], text) == 0)
 			return;
-	incident->limits = xreallocarray(incident->limits,
-	                                 incident->n_limits + 1,
-	                                 sizeof(*incident->limits));
+	incident->limits =
+		xreallocarray(incident->limits, incident->n_limits + 1,
+	                      sizeof(*incident->limits));
 	incident->limits[incident->n_limits++] = text_copy(text);
 }
