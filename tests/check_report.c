@@ -293,8 +293,8 @@ START_TEST(diagnosis_comes_first_and_is_whole)
 		"Network    bridged; guest bc:24:11:59:7b:4c 192.168.66.14; "
 		"gateway 192.168.66.1\n"
 		"           answers\n"
-		"Checked    38 of 38 tcp connections worked, 3 of 4 pings "
-		"worked (1 undecided)\n"
+		"Checked    38 of 38 tcp connections, 3 of 4 pings (1 "
+		"undecided) worked\n"
 		"Captures   host.pcap 496 frames in 9.4 s, vm.pcap 405 frames; "
 		"guest clock 2.500\n"
 		"           s behind (+-0.2 ms, 301 pairs)\n";

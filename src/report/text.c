@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "report/names.h"
 #include "report/report.h"
@@ -9,8 +10,9 @@
 
 #define COLUMN 11
 
-#define NS_PER_S INT64_C(1000000000)
-#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S UINT64_C(1000000000)
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_US UINT64_C(1000)
 
 static const char *verdict_word(enum verdict verdict)
 {
@@ -38,14 +40,25 @@ static const char *verdict_sgr(enum verdict verdict)
 	return "1;33";
 }
 
+/* The summary without the verdict that it may open with: "Healthy: …" */
+static const char *summary_of(const struct judgement *j)
+{
+	const char *word = verdict_name(j->verdict);
+	const char *summary = j->summary ? j->summary : "";
+	size_t n = strlen(word);
+
+	if (strncasecmp(summary, word, n) == 0 && summary[n] == ':')
+		return summary + n + 1 + strspn(summary + n + 1, " ");
+	return summary;
+}
+
 static void head(const struct wrap *w, const struct judgement *j)
 {
 	const char *word = verdict_word(j->verdict);
 
 	wrap_colored(w, verdict_sgr(j->verdict), word);
 	strbuf_puts(w->out, "  ");
-	wrap_prose(w, (unsigned int)strlen(word) + 2,
-	           j->summary ? j->summary : "");
+	wrap_prose(w, (unsigned int)strlen(word) + 2, summary_of(j));
 }
 
 static bool says_all(const struct judgement *j, const struct diagnosis *d)
@@ -127,8 +140,10 @@ static void network(const struct wrap *w, const struct incident *incident)
 	field(w, "Network", &text);
 }
 
-static void checked(const struct wrap *w, const struct incident *incident)
+static void checked(const struct wrap *w, const struct report_input *in)
 {
+	const char *summary = summary_of(in->judgement);
+	const struct incident *incident = in->incident;
 	struct strbuf text = { 0 };
 
 	for (size_t i = 0; i < incident->n_checked; i++) {
@@ -136,13 +151,18 @@ static void checked(const struct wrap *w, const struct incident *incident)
 
 		if (c->tried == 0 && c->undecided == 0)
 			continue;
-		strbuf_printf(&text, "%s%" PRIu64 " of %" PRIu64 " %s worked",
+		strbuf_printf(&text, "%s%" PRIu64 " of %" PRIu64 " %s",
 		              text.len ? ", " : "", c->worked, c->tried,
 		              c->what);
 		if (c->undecided)
 			strbuf_printf(&text, " (%" PRIu64 " undecided)",
 			              c->undecided);
 	}
+	if (text.len)
+		strbuf_puts(&text, " worked");
+	/* Where all is well, that is what the head line says. */
+	if (text.len && strncmp(summary, strbuf_text(&text), text.len) == 0)
+		strbuf_free(&text);
 	field(w, "Checked", &text);
 }
 
@@ -152,13 +172,26 @@ static uint64_t magnitude(int64_t n)
 }
 
 /* @ns in units of @unit_ns with one digit after the point, rounded */
-static void put_tenths(uint64_t ns, int64_t unit_ns, struct strbuf *out)
+static void put_tenths(uint64_t ns, uint64_t unit_ns, struct strbuf *out)
 {
-	uint64_t tenth = (uint64_t)unit_ns / 10;
+	uint64_t tenth = unit_ns / 10;
 	uint64_t tenths = ns / tenth + (ns % tenth >= tenth / 2);
 
 	strbuf_printf(out, "%" PRIu64 ".%u", tenths / 10,
 	              (unsigned int)(tenths % 10));
+}
+
+static void put_error(uint64_t ns, struct strbuf *out)
+{
+	bool is_small = ns < NS_PER_MS / 10;
+
+	strbuf_puts(out, "(+-");
+	if (is_small)
+		strbuf_printf(out, "%" PRIu64 " us",
+		              (ns + NS_PER_US - 1) / NS_PER_US);
+	else
+		put_tenths(ns, NS_PER_MS, out);
+	strbuf_puts(out, is_small ? "" : " ms");
 }
 
 static void put_capture(const struct incident *incident,
@@ -179,17 +212,17 @@ static void put_capture(const struct incident *incident,
 
 static void put_clock(const struct incident_clock *clock, struct strbuf *out)
 {
-	uint64_t ms = magnitude(clock->offset_ns) / (uint64_t)NS_PER_MS;
+	uint64_t ms = (magnitude(clock->offset_ns) + NS_PER_MS / 2) / NS_PER_MS;
 
 	if (!clock->known) {
 		strbuf_puts(out, "; the clocks could not be compared");
 		return;
 	}
-	strbuf_printf(out, "; guest clock %" PRIu64 ".%03u s %s (+-", ms / 1000,
+	strbuf_printf(out, "; guest clock %" PRIu64 ".%03u s %s ", ms / 1000,
 	              (unsigned int)(ms % 1000),
 	              clock->offset_ns < 0 ? "behind" : "ahead");
-	put_tenths(magnitude(clock->error_ns), NS_PER_MS, out);
-	strbuf_printf(out, " ms, %" PRIu64 " pairs)", clock->pairs);
+	put_error(magnitude(clock->error_ns), out);
+	strbuf_printf(out, ", %" PRIu64 " pairs)", clock->pairs);
 }
 
 static void captures(const struct wrap *w, const struct incident *incident)
@@ -263,7 +296,7 @@ void report_text(const struct report_input *in, struct strbuf *out)
 	findings(&w, in);
 	strbuf_puts(out, "\n");
 	network(&w, in->incident);
-	checked(&w, in->incident);
+	checked(&w, in);
 	captures(&w, in->incident);
 	unexplained(&w, in->judgement);
 	notes(&w, in->judgement);
