@@ -9,7 +9,8 @@ import time
 class Capture:
     """One tcpdump, or one dumpcap where several interfaces go into one file."""
 
-    def __init__(self, namespace, interfaces, path, snaplen=None, nano=False, linktype=None, expression=None):
+    def __init__(self, namespace, interfaces, path, snaplen=None, nano=False, linktype=None, expression=None,
+                 more=()):
         self.path = path
         if len(interfaces) > 1:
             command = ['dumpcap', '-q', '-w', path]
@@ -17,7 +18,7 @@ class Capture:
                 command += ['-i', interface] + (['-f', expression] if expression else [])
                 command += ['-s', str(snaplen)] if snaplen else []
         else:
-            command = ['tcpdump', '-n', '-U', '-Z', 'root', '-i', interfaces[0], '-w', path]
+            command = ['tcpdump', '-n', '-U', '-Z', 'root', '-i', interfaces[0], '-w', path, *more]
             command += ['-s', str(snaplen)] if snaplen else []
             command += ['--nano'] if nano else []
             command += ['-y', linktype] if linktype else []
@@ -38,6 +39,13 @@ class Capture:
                 break
             time.sleep(0.02)
         raise RuntimeError(f'no capture: {self.messages.decode(errors="replace")}')
+
+    def pause(self, after, seconds):
+        """Stops reading for a while: the kernel's buffer overflows and packets are not captured."""
+        time.sleep(after)
+        self.process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self.process.send_signal(signal.SIGCONT)
 
     def stop(self):
         time.sleep(0.15)

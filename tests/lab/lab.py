@@ -111,7 +111,7 @@ def main():
                  if name == wish or wish.endswith('*') and name.startswith(wish[:-1])]
     if options.list:
         for name in names:
-            print(f'{name}: {scenario.ALL[name].__doc__}')
+            print(f'{name}: {scenario.ALL[name][1]}')
         return 0
     if not names or not options.out:
         parser.error('no such scenario' if options.out else '--out is missing')

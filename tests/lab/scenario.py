@@ -21,23 +21,24 @@ class NotAsClaimed(Exception):
     pass
 
 
-def scenario(function):
-    """Registers a scenario under its function's name."""
-    ALL[function.__name__.replace('_', '-')] = function
-    return function
+def add(name, why, function, *arguments, **options):
+    """Registers a scenario; `options` are those of Scenario, `why` goes into expect.json."""
+    ALL[name] = function, why, options, arguments
 
 
 class Scenario:
-    def __init__(self, name, seed, attempt, mode='bridged', point='uplink', seconds=None, quiet=False, guests=2):
+    def __init__(self, name, seed, attempt, mode='bridged', point='uplink', seconds=None, quiet=False, overlap=False):
         self.name, self.seed, self.mode, self.point = name, seed, mode, point
         self.rng = rng = random.Random(f'{seed}/{name}' + (f'/{attempt}' if attempt > 1 else ''))
         random.seed(rng.random())
-        self.w = World(rng, mode, guests)
+        self.w = World(rng, mode, overlap=overlap)
         self.seconds = seconds or rng.uniform(10.5, 12.0)
         self.offset = rng.choice(OFFSETS)
         self.offset += round(rng.uniform(-0.3, 0.3), 3) if self.offset and rng.random() < 0.5 else 0
         self.drift = rng.choice([0, 0, 0, 25, -18])
         self.filters = {'host': None, 'vm': None}
+        self.more = {'host': [], 'vm': []}
+        self.pause = {}
         self.snaplen = {role: rng.choice([None, None, None, None, 200, 128]) for role in ('host', 'vm')}
         self.nano = {role: rng.random() < 0.25 for role in ('host', 'vm')}
         self.pcapng = {role: rng.random() < 0.3 for role in ('host', 'vm')}
@@ -48,7 +49,7 @@ class Scenario:
         self.audited = True
         self.expected = {'verdict': 'healthy', 'diagnoses': []}
         self.swap_roles = self.same_file = False
-        self.own_address = self.w.vm.ip
+        self.stranger = None
 
     # What a scenario says.
 
@@ -64,9 +65,14 @@ class Scenario:
         """(kind, peer): unanswered in the guest's file, on purpose."""
         self.troubled.update(exchanges)
 
-    def fault(self, rule, place, direction, *subjects):
+    def fault(self, rule, place=None, direction=None, *subjects):
+        """A diagnosis that is expected; what is not said is not compared."""
         self.expected['verdict'] = 'fault'
-        diagnosis = {'rule': rule, 'place': place, 'direction': direction}
+        diagnosis = {'rule': rule}
+        if place:
+            diagnosis['place'] = place
+        if direction:
+            diagnosis['direction'] = direction
         if subjects:
             diagnosis['subjects'] = list(subjects)
         self.expected['diagnoses'].append(diagnosis)
@@ -78,18 +84,29 @@ class Scenario:
     def expect(self, **keys):
         self.expected.update(keys)
 
+    @property
+    def gap(self):
+        """The place of a loss between the guest's capture and the host's outermost point."""
+        if '+' in self.point or self.point in ('any', 'sll1'):
+            return 'nat' if self.mode == 'nat' else 'host'
+        return {'bridged': 'guest-host-path', 'routed': 'host', 'nat': 'nat'}.get(self.mode, 'host')
+
+    def at_point(self, number, display_filter):
+        """The filter, at the host file's interface with this number."""
+        return f'frame.interface_id == {number} && ({display_filter})' if '+' in self.point else display_filter
+
     def check(self, role, display_filter, claim):
         self.checks.append((role, display_filter, claim))
 
     def when(self, low=2.3, high=3.2):
         return self.rng.uniform(low, high)
 
-    def tries(self, target, port=80, pings=6, start=None, syns=True):
+    def tries(self, target, port=80, pings=8, start=None, syns=True):
         """The guest tries a target that is in trouble: pings, and one connection."""
         start = start or self.when()
         self.avoid(target)
         if pings:
-            self.at(start, self.w.vm, traffic.ping, target, pings, self.rng.uniform(0.5, 0.9))
+            self.at(start, self.w.vm, traffic.ping, target, pings, self.rng.uniform(0.75, 0.9))
         if syns:
             self.at(start + self.rng.uniform(0.1, 0.9), self.w.vm, traffic.connect, target, port, 5.5)
 
@@ -142,7 +159,9 @@ class Scenario:
                     rng.choice(['', 'www.example.com', w.domain]), None, rng.uniform(0.02, 0.2))
         for when in spread(1.4 * busy):
             if resolvers:
-                wanted = rng.sample(sorted(self.names), 1) + ([f'wpad.{w.domain}'] if rng.random() < 0.15 else [])
+                wanted = rng.sample(sorted(self.names), 1)
+                if rng.random() < 0.2:
+                    wanted.insert(0, f'{wanted[0]}.{w.domain}')
                 add(when, w.vm, traffic.dns_client, rng.choice(resolvers), wanted, both=rng.random() < 0.4)
         for when in spread(3.5):
             if pinged:
@@ -219,13 +238,14 @@ class Scenario:
 
     def points(self, point):
         w = self.w
-        names = {'uplink': w.uplink_name, 'bridge': w.bridge_name, 'port': w.port_name, 'any': 'any', 'sll1': 'any'}
+        names = {'uplink': w.uplink_name, 'bridge': w.bridge_name, 'br1': 'br1', 'port': w.port_name, 'any': 'any', 'sll1': 'any'}
         return [names.get(part, part) for part in point.split('+')]
 
     def take(self, role, folder):
         """Starts a capture; the returned function stops it and gives the path."""
         path = os.path.join(folder, role + '.pcap')
-        options = {'snaplen': self.snaplen[role], 'nano': self.nano[role], 'expression': self.filters[role]}
+        options = {'snaplen': self.snaplen[role], 'nano': self.nano[role], 'expression': self.filters[role],
+                   'more': self.more[role]}
         if role == 'vm':
             one = capture.Capture(self.w.vm.ns, ['eth0'], path, **options)
             return one, lambda: path
@@ -291,6 +311,8 @@ class Scenario:
                 with lock:
                     taken, finish = self.take(role, folder)
                 taken.ready()
+                if role in self.pause:
+                    taken.pause(*self.pause[role])
                 time.sleep(max(0, base + end + late[role] - 0.3 - time.time()))
                 taken.stop()
                 files[role] = finish()
@@ -305,6 +327,25 @@ class Scenario:
             raise errors[0]
         return files
 
+    def together(self, folder):
+        """The host's file of this world, and the guest's file of `stranger`'s at the same time."""
+        files, errors, threads = {}, [], []
+
+        def one(role, other, subfolder):
+            try:
+                os.mkdir(subfolder)
+                files[role] = other.record(subfolder)[role]
+            except Exception as error:
+                errors.append(error)
+        for role, other in [('host', self), ('vm', self.stranger)]:
+            threads.append(threading.Thread(target=one, args=(role, other, os.path.join(folder, role + '.d'))))
+            threads[-1].start()
+        for thread in threads:
+            thread.join()
+        if errors:
+            raise errors[0]
+        return files
+
     def verify(self, files):
         for role, display_filter, claim in self.checks:
             sign, number = re.fullmatch(r'([=<>]+) *(\d+)', claim).groups()
@@ -312,7 +353,7 @@ class Scenario:
             if not COMPARE[sign](seen, int(number)):
                 raise NotAsClaimed(f'{role}: {seen} frames, not {claim}: {display_filter}')
         if self.audited and not self.filters['vm']:
-            surprise = capture.unanswered(files['vm'], self.w.vm.ip) - self.troubled
+            surprise = capture.unanswered(files['vm'], (self.stranger or self).w.vm.ip) - self.troubled
             if surprise:
                 raise NotAsClaimed(f'unanswered in the guest: {sorted(surprise)}')
             for seen, least in [('tcp.flags.syn == 1 && tcp.flags.ack == 1', 4), ('ip', 60)]:
@@ -353,27 +394,19 @@ class Scenario:
 
 def make(name, seed, attempt, target):
     """Makes one scenario into the folder `target`; says what it made."""
-    function = ALL[name]
-    options = getattr(function, 'options', {})
+    function, why, options, arguments = ALL[name]
     one = Scenario(name, seed, attempt, **options)
-    if one.mode != 'bridged' and one.point in ('port', 'bridge'):
-        one.expect(why='')
-    else:
-        one.expect(mode=one.mode, why='')
-    one.expect(offset_s=one.offset, why=function.__doc__)
-    function(one)
+    if one.mode == 'bridged' or one.point not in ('port', 'bridge'):
+        one.expect(mode=one.mode)
+    one.expect(offset_s=one.offset, why=why)
+    function(one, *arguments)
     with tempfile.TemporaryDirectory() as folder:
-        files = one.record(folder)
+        files = one.together(folder) if one.stranger else one.record(folder)
         one.verify(files)
         return one.write(files, target)
 
 
-def setting(**options):
-    """The mode, point and so on that a scenario's world is made with."""
-    def decorate(function):
-        function.options = options
-        return scenario(function)
-    return decorate
-
-
 import scenarios  # noqa: E402,F401
+import scenarios_l2  # noqa: E402,F401
+import scenarios_l3  # noqa: E402,F401
+import scenarios_l4  # noqa: E402,F401

@@ -36,14 +36,14 @@ class World:
     noise (many devices that only raw frames are made for).
     """
 
-    def __init__(self, rng, mode, guests=2, vm_mtu=1500):
+    def __init__(self, rng, mode, guests=2, overlap=False):
         self.rng, self.mode, self.used_macs = rng, mode, set()
         prefix = rng.choice([f'192.168.{rng.randint(1, 99)}', f'10.{rng.randint(1, 200)}.{rng.randint(0, 250)}',
                              f'172.{rng.randint(21, 31)}.{rng.randint(0, 250)}'])
         self.lan = ipaddress.ip_network(prefix + '.0/24')
         self.lan_prefix = prefix
         self.numbers = rng.sample([n for n in range(5, 250)], 60)
-        self.vm_prefix = prefix if mode == 'bridged' else rng.choice(NAT_PREFIXES)
+        self.vm_prefix = prefix if mode == 'bridged' or overlap else rng.choice(NAT_PREFIXES)
         self.vm_net = ipaddress.ip_network(self.vm_prefix + '.0/24')
         self.guest_oui = rng.choice(GUEST_OUIS)
         names = rng.sample(NAMES, 8)
@@ -53,7 +53,7 @@ class World:
         self.bridge_name = 'br0' if mode == 'bridged' else 'virbr0'
         self.uplink_name = rng.choice(['eth0', 'eno1', 'enp3s0', 'enp0s31f6', 'ens18'])
 
-        self.router = Machine('router', self.mac(ROUTER_OUIS), f'{prefix}.{rng.choice([1, 254])}')
+        self.router = Machine('router', self.mac(ROUTER_OUIS), f'{prefix}.{254 if overlap else rng.choice([1, 254])}')
         self.s1 = Machine('s1', self.mac(MACHINE_OUIS), self.lan_ip())
         self.s2 = Machine('s2', self.mac(MACHINE_OUIS), self.lan_ip())
         self.host = Machine('host', self.mac(MACHINE_OUIS), self.lan_ip())
@@ -64,7 +64,7 @@ class World:
         self.internet = ['203.0.113.80', '203.0.113.81', '203.0.113.10', '198.51.100.25', '198.51.100.53']
         self.gateway = self.router.ip if mode == 'bridged' else f'{self.vm_prefix}.1'
         self.dns = self.gateway if mode != 'bridged' else rng.choice([self.router.ip, self.s1.ip])
-        self.build(vm_mtu)
+        self.build()
 
     def mac(self, ouis):
         while True:
@@ -82,7 +82,7 @@ class World:
     def machine_mac(self):
         return self.mac(DEVICE_OUIS)
 
-    def build(self, vm_mtu):
+    def build(self):
         switch, host, router = self.switch.ns, self.host.ns, self.router.ns
         switch.ip('link add lan0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0', 'link set lan0 up')
         self.nic.ns.ip('link add pass type bridge stp_state 0 forward_delay 0 mcast_snooping 0 ageing_time 0',
@@ -107,7 +107,7 @@ class World:
             if self.mode != 'host-only':
                 host.sysctl(ipv4__ip_forward=1)
         vm_port = 'fe' + self.vm.mac[2:]
-        link(self.vm.ns, 'eth0', self.vm.mac, self.nic.ns, 'in', self.machine_mac(), vm_mtu)
+        link(self.vm.ns, 'eth0', self.vm.mac, self.nic.ns, 'in', self.machine_mac())
         link(host, self.port_name, vm_port, self.nic.ns, 'out', self.machine_mac())
         self.nic.ns.ip('link set in master pass', 'link set out master pass', 'link set in up', 'link set out up')
         host.ip(f'link set {self.port_name} master {self.bridge_name}', f'link set {self.port_name} up')
@@ -130,10 +130,43 @@ class World:
             self.net.ns.ip(f'route add {self.vm_net} via 203.0.113.1')
             for machine in (self.s1, self.s2):
                 machine.ns.ip(f'route add {self.vm_net} via {self.host.ip}')
-        if self.mode == 'nat':
+        if self.vm_prefix == self.lan_prefix and self.mode != 'bridged':
+            host.ip(*[f'route add {m.ip}/32 dev {self.bridge_name}' for m in (self.vm, *self.guests)])
+            self.masquerade(f'iifname {self.bridge_name}')
+        elif self.mode == 'nat':
             self.masquerade(f'ip saddr {self.vm_net} ip daddr != {self.vm_net}')
         for machine in (self.vm, *self.guests, self.s1, self.s2):
             machine.ns.sysctl(ipv4__ip_default_ttl=self.rng.choice([64, 64, 64, 128]))
+
+    def lan_machine(self, name, mac, ip):
+        """One more machine in the LAN."""
+        machine = Machine(name, mac, ip)
+        port = f'x{len(self.used_macs)}'
+        link(machine.ns, 'eth0', mac, self.switch.ns, port, self.machine_mac())
+        self.switch.ns.ip(f'link set {port} master lan0', f'link set {port} up')
+        self.address(machine, 'eth0', f'{ip}/24', self.router.ip)
+        return machine
+
+    def second_segment(self):
+        """Another VLAN of the same router, with a NIC, a bridge br1, a guest and a server of its own."""
+        host, router = self.host.ns, self.router
+        self.other_prefix = f'10.{self.rng.randint(201, 250)}.{self.rng.randint(0, 250)}'
+        prefix = self.other_prefix
+        self.s3 = Machine('s3', self.mac(MACHINE_OUIS), f'{prefix}.{self.rng.randint(10, 90)}')
+        self.g3 = Machine('g3', self.mac([self.guest_oui]), f'{prefix}.{self.rng.randint(100, 200)}')
+        switch = self.switch.ns
+        switch.ip('link add lan1 type bridge stp_state 0 forward_delay 0 mcast_snooping 0', 'link set lan1 up')
+        host.ip('link add br1 type bridge stp_state 0 forward_delay 0 mcast_snooping 0', 'link set br1 up')
+        for space, name, mac, far, port, bridge in [
+                (router.ns, 'vlan20', router.mac, switch, 'q0', 'lan1'), (self.s3.ns, 'eth0', self.s3.mac, switch, 'q1', 'lan1'),
+                (host, 'nic2', self.mac(MACHINE_OUIS), switch, 'q2', 'lan1'), (self.g3.ns, 'eth0', self.g3.mac, host, 'vnet30', 'br1')]:
+            link(space, name, mac, far, port, self.machine_mac())
+            far.ip(f'link set {port} master {bridge}', f'link set {port} up')
+        host.ip('link set nic2 master br1', 'link set nic2 up', f'addr add {prefix}.9/24 brd + dev br1')
+        router.ns.ip(f'addr add {prefix}.1/24 brd + dev vlan20', 'link set vlan20 up')
+        self.net.ns.ip(f'route add {prefix}.0/24 via 203.0.113.1')
+        for machine in (self.s3, self.g3):
+            self.address(machine, 'eth0', f'{machine.ip}/24', f'{prefix}.1')
 
     def address(self, machine, device, address, gateway):
         lines = [f'link set {device} up']

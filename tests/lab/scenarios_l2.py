@@ -1,0 +1,208 @@
+"""ARP and the virtual switch: the rest of the family, and its look-alikes."""
+import traffic
+from scenario import add
+from scenarios import arp_reply, arp_request, echo, syn
+
+
+def none_sent(s):
+    w, peer = s.w, s.w.s2
+    w.vm.ns.nft(f'table arp lab {{ chain output {{ type filter hook output priority 0; arp daddr ip {peer.ip} drop\n}}\n}}')
+    s.avoid(peer.ip)
+    s.at(s.when(), peer, traffic.ping, w.vm.ip, 8, 0.8)
+    for role in ('host', 'vm'):
+        s.check(role, arp_request(peer.ip, w.vm.ip), '>= 4')
+        s.check(role, f'arp.src.proto_ipv4 == {w.vm.ip} && arp.dst.proto_ipv4 == {peer.ip}', '== 0')
+    s.fault('arp-none-sent', 'guest')
+
+
+add('arp-none-sent-uplink', "A LAN machine asks for the guest's MAC; the requests reach the guest, which sends nothing to that "
+    'machine at all and works with others.', none_sent)
+add('arp-none-sent-any', "A LAN machine asks for the guest's MAC; the requests reach the guest, which sends nothing to that "
+    'machine at all; the host captured on all interfaces.', none_sent, point='any')
+
+
+def off_subnet(s, proxy=False):
+    w = s.w
+    first, second, third = w.lan_prefix.split('.')
+    target = f'{first}.{second}.{(int(third) + 90) % 250 + 1}.5'
+    targets = [target] + [f'{first}.{second}.{(int(third) + 90 + n) % 250 + 1}.{n + 7}' for n in (1, 2, 3) if proxy]
+    for address in targets:
+        w.net.ns.ip(f'addr add {address}/32 dev eth0')
+        w.router.ns.ip(f'route add {address}/32 via 203.0.113.80')
+    w.vm.ns.ip(f'addr flush dev eth0', f'addr add {w.vm.ip}/16 brd + dev eth0', f'route add default via {w.router.ip}')
+    start = s.when()
+    s.at(start + 0.5, w.guests[0], traffic.ping, target, 4, 0.4)
+    s.at(1, w.guests[0], traffic.http_client, target, 80, ['/'])
+    if proxy:
+        w.router.ns.sysctl(ipv4__conf__eth0__proxy_arp=1, ipv4__neigh__eth0__proxy_delay=1)
+        for number, address in enumerate(targets):
+            s.at(start + number, w.vm, traffic.ping, address, 3, 0.3)
+            s.check('vm', arp_reply(address, w.vm.ip), '>= 1')
+        s.expect(absent=['arp-off-subnet', 'arp-target-silent', 'arp-spoof', 'arp-duplicate-ip'], notes=['arp-proxy'])
+        return
+    s.tries(target)
+    s.fails(('arp', target))
+    for role in ('host', 'vm'):
+        s.check(role, arp_request(w.vm.ip, target), '>= 4')
+    s.check('host', f'icmp.type == 0 && ip.src == {target}', '>= 1')
+    s.fault('arp-off-subnet', 'guest', 'from-guest', f'{w.vm.ip} > {target}')
+
+
+add('arp-off-subnet-uplink', "The guest's mask is too short: it asks by ARP for an address that other machines reach through "
+    'the gateway.', off_subnet)
+add('arp-off-subnet-two-points', "The guest's mask is too short: it asks by ARP for an address that other machines reach "
+    'through the gateway; port and uplink were captured.', off_subnet, point='port+uplink')
+add('arp-proxy-healthy', "The guest's mask is too short, and the router answers ARP for the addresses behind it: all works.",
+    off_subnet, True)
+
+
+def duplicate_ip(s, whose='peer'):
+    w = s.w
+    if whose == 'own':
+        w.lan_machine('double', w.machine_mac(), w.vm.ip)
+        s.audited = False
+        s.fails(('icmp', w.s1.ip))
+        for number in range(4):
+            s.at(1.5 + 2 * number, w.s1, w.s1.ns.run, 'ip', 'neigh', 'del', w.vm.ip, 'dev', 'eth0', may_fail=True)
+            s.at(1.7 + 2 * number, w.s1, traffic.ping, w.vm.ip, 3, 0.3)
+        s.check('host', arp_reply(w.vm.ip, w.s1.ip), '>= 4')
+        s.fault('arp-duplicate-ip')
+        return
+    server = w.s2
+    w.lan_machine('double', w.machine_mac(), server.ip)
+    s.avoid(server.ip)
+    for number in range(4):
+        s.at(1.5 + 2 * number, w.vm, s.forget_neighbour, server.ip)
+        s.at(1.7 + 2 * number, w.vm, traffic.ping, server.ip, 3, 0.3)
+    for role in ('host', 'vm'):
+        s.check(role, arp_reply(server.ip, w.vm.ip), '>= 6')
+    s.fault('arp-duplicate-ip')
+
+
+add('arp-duplicate-ip-peer', 'Two LAN machines claim one address: both answer each ARP request of the guest.', duplicate_ip)
+add('arp-duplicate-ip-own', "A LAN machine claims the guest's address too: a server gets two answers to its ARP requests.",
+    duplicate_ip, 'own')
+
+
+def takeover(s):
+    """An address moves to another machine, which announces it; the old owner is silent from then on."""
+    w = s.w
+    address = w.lan_ip()
+    old, new = w.s1, w.s2
+    old.ns.ip(f'addr add {address}/32 dev eth0')
+    moment = s.when(4, 5)
+
+    def move():
+        old.ns.ip(f'addr del {address}/32 dev eth0')
+        new.ns.ip(f'addr add {address}/32 dev eth0')
+        new.ns.run('arping', '-c', '3', '-i', 'eth0', '-P', '-U', '-S', address, address, may_fail=True)
+        new.ns.run('arping', '-A', '-c', '3', '-I', 'eth0', address, may_fail=True)
+    s.at(1.5, w.vm, traffic.http_client, address, 80, ['/', '/b/900'])
+    s.at(moment, new, move)
+    s.at(moment + 4, w.vm, traffic.http_client, address, 80, ['/', '/b/900'])
+    s.check('vm', f'tcp.flags == 0x012 && ip.src == {address}', '>= 2')
+    s.expect(absent=['arp-duplicate-ip', 'arp-spoof'])
+
+
+add('arp-takeover-healthy', 'A service address moves to another machine, which announces it; the guest follows.', takeover)
+
+
+def stale(s, side='guest'):
+    w, peer = s.w, s.w.s2
+    s.avoid(peer.ip)
+    moment = s.when(2.0, 2.4)
+    if side == 'guest':
+        new = w.machine_mac()
+        s.at(0.4, w.vm, traffic.ping, peer.ip, 4, 0.4)
+        s.at(moment, peer, peer.ns.ip, 'link set eth0 down', f'link set eth0 address {new}', 'link set eth0 up',
+             f'route replace default via {w.router.ip}')
+        s.at(moment + 0.8, peer, traffic.http_client, w.router.ip, 80, ['/'])
+        s.at(moment + 1.0, peer, peer.ns.run, 'arping', '-c', '2', '-i', 'eth0', w.guests[0].ip, may_fail=True)
+        s.at(moment + 1.0, peer, traffic.http_client, w.guests[0].ip, 80, ['/'])
+        s.at(moment + 0.3, w.vm, traffic.ping, peer.ip, 10, 0.6)
+        s.fails(('icmp', peer.ip), ('arp', peer.ip))
+        s.check('vm', f'eth.dst == {peer.mac} && ip.src == {w.vm.ip} && icmp.type == 8', '>= 8')
+        s.check('host', f'eth.dst == {peer.mac} && ip.src == {w.vm.ip} && icmp.type == 8', '>= 8')
+        s.check('host', f'arp.src.hw_mac == {new}', '>= 1')
+        s.fault('arp-stale-entry')
+        return
+    old = w.mac([w.guest_oui])
+    peer.ns.ip(f'neigh replace {w.vm.ip} lladdr {old} nud permanent dev eth0')
+    s.at(s.when(), peer, traffic.ping, w.vm.ip, 9, 0.6)
+    s.fails(('icmp', peer.ip))
+    s.check('host', f'eth.dst == {old} && icmp.type == 8', '>= 7')
+    s.check('host', f'icmp.type == 0 && ip.dst == {peer.ip}', '== 0')
+    s.expect(absent=['icmp-guest-silent'])
+    s.fault('arp-stale-entry')
+
+
+
+add('arp-stale-entry-guest', "A server got a new MAC and said nothing: the guest keeps sending to the old one.", stale)
+add('arp-stale-entry-peer', "A LAN machine keeps sending to an old MAC of the guest; the switch floods the frames, the guest "
+    'ignores them.', stale, 'peer')
+
+
+def detached(s, how='whole'):
+    w = s.w
+    s.audited = False
+    off = f'link set {w.port_name} nomaster'
+    if how == 'midway':
+        moment = s.when(3.5, 4.0)
+        s.at(moment, w.host, w.host.ns.ip, off)
+    else:
+        w.host.ns.ip(off)
+        s.offset = s.drift = 0
+        s.expect(offset_s=None)
+    for number in range(6):
+        s.at(4.2 + 0.3 * number, w.vm, traffic.ping, s.rng.choice([w.s1.ip, w.s2.ip, w.router.ip]), 5, 0.9)
+    own = f'eth.src == {w.vm.mac}'
+    if how != 'midway':
+        s.check('vm', own, '>= 15')
+        s.check('vm', f'eth.dst == {w.vm.mac}', '== 0')
+        s.check('host', s.at_point(1, f'eth.addr == {w.vm.mac}'), '== 0')
+    if '+' in s.point:
+        s.check('host', s.at_point(0, own), '>= 15')
+    s.check('host', 'ip', '>= 50')
+    s.expect(mode=None)
+    s.fault('l2-vnic-detached', s.gap)
+
+
+add('l2-vnic-detached-midway', "The guest's port leaves the bridge during the capture: from then on nothing of the guest "
+    'reaches the uplink, and nothing reaches the guest.', detached, 'midway')
+add('l2-vnic-detached-uplink', "The guest's port is in no bridge: the guest asks for everybody in vain, the uplink shows its "
+    'neighbours talking and no frame of the guest.', detached)
+add('l2-vnic-detached-two-points', "The guest's frames are at its port and none is at the uplink; nothing reaches the port.",
+    detached, point='port+uplink')
+
+
+def duplicate_mac(s):
+    w = s.w
+    s.audited = False
+    clone = w.lan_machine('clone', w.vm.mac, w.lan_ip())
+    for number in range(16):
+        s.at(0.5 + number * 0.6, clone, traffic.http_client, s.rng.choice([w.s1.ip, w.guests[0].ip, '203.0.113.80']), 80, ['/'])
+        s.at(0.7 + number * 0.6, clone, clone.ns.run, 'ip', 'neigh', 'flush', 'all', may_fail=True)
+    s.check('host', f'arp.src.hw_mac == {w.vm.mac} && arp.src.proto_ipv4 == {clone.ip}', '>= 5')
+    s.check('host', f'eth.src == {w.vm.mac} && ip.src == {w.vm.ip}', '>= 20')
+    s.fault('l2-duplicate-mac')
+
+
+add('l2-duplicate-mac-uplink', "A LAN machine has the guest's MAC and another address; both talk, and the switches send the "
+    'answers now here, now there.', duplicate_mac)
+add('l2-duplicate-mac-two-points', "A LAN machine has the guest's MAC and another address; port and uplink were captured.",
+    duplicate_mac, point='port+uplink')
+
+
+def absent_in_nat(s):
+    w = s.w
+    target = w.guest_ip()
+    s.tries(target)
+    s.fails(('arp', target))
+    s.check('vm', arp_request(w.vm.ip, target), '>= 4')
+    s.check('host', arp_request(w.vm.ip, target), '== 0')
+    s.expect(absent=['arp-lost-vswitch', 'nat-subnet-overlap'])
+    s.inconclusive()
+
+
+add('arp-absent-nat-inconclusive', "The guest asks for an address of the NAT network that nobody has; only the uplink was "
+    "captured, where such requests never come: missing is a capture at the guest's port.", absent_in_nat, mode='nat')
