@@ -37,6 +37,7 @@ static bool has_guest(const struct scene *s, const struct observation *o)
 	return false;
 }
 
+/* Frames with the guest's address, and requests of it that NAT has hidden */
 static uint64_t guest_frames(const struct scene *s, uint32_t capture)
 {
 	uint64_t n = 0;
@@ -54,6 +55,15 @@ static uint64_t guest_frames(const struct scene *s, uint32_t capture)
 				n += st->sent + st->sent_group + st->received;
 		}
 	}
+	for (size_t i = 0; i < s->n_chains; i++)
+		for (uint32_t j = 0; s->chains[i].n > 1 && j < s->chains[i].n;
+		     j++) {
+			const struct sighting *at =
+				&s->sightings[s->chains[i].first + j];
+
+			n += s->points[at->point].capture == capture &&
+			     s->points[at->point].hop;
+		}
 	return n;
 }
 
@@ -130,6 +140,33 @@ static void set_overlap(const struct scene *s, struct fact *f)
 	fact_set_number(f, FIELD_PAIR_GAP, from > to ? from - to : 0);
 }
 
+static bool at_other_side(const struct scene *s, struct mac mac)
+{
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_HOST &&
+		    station_table_find(&s->points[i].track.stations, mac))
+			return true;
+	return false;
+}
+
+/* Machines beside the guest that both captures know by their MAC */
+static int64_t shared_stations(const struct scene *s)
+{
+	int64_t n = 0;
+
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct station_table *t = &s->points[i].track.stations;
+
+		if (s->points[i].role != CAPTURE_ROLE_VM)
+			continue;
+		for (uint32_t j = 0; j < t->count; j++)
+			n += !mac_is_zero(t->stations[j].mac) &&
+			     !scene_is_guest_mac(s, t->stations[j].mac) &&
+			     at_other_side(s, t->stations[j].mac);
+	}
+	return n;
+}
+
 static void add_pair_fact(struct scene *s)
 {
 	struct fact *f = facts_add(s->incident->facts, FACT_KIND_CAPTURE_PAIR);
@@ -148,6 +185,7 @@ static void add_pair_fact(struct scene *s)
 	fact_set_number(f, FIELD_PAIR_SHARED_PACKETS,
 	                (int64_t)s->shared_packets);
 	fact_set_bool(f, FIELD_PAIR_SAME_GUEST, same_guest(s));
+	fact_set_number(f, FIELD_PAIR_SHARED_STATIONS, shared_stations(s));
 	set_overlap(s, f);
 }
 

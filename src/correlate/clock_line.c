@@ -11,6 +11,9 @@
 /* Time stamps are cut to the microsecond and taken a little late. */
 #define STAMP_ERROR_NS 2000.0
 
+/* No packet is longer on its way between the guest and its host. */
+#define TRAVEL_MAX_NS INT64_C(500000000)
+
 /* Bounds of a line at one slope: all points of one direction are below @above,
  * all of the other above @below. */
 struct gap {
@@ -134,6 +137,17 @@ static void fit_both(const struct cloud *c, struct clock_line *line)
 	line->drift_ppb = (int64_t)llround(drift);
 }
 
+/* The tightest bound: the offset is beyond it by an unknown travel time. */
+static void fit_one(const struct cloud *c, struct clock_line *line)
+{
+	struct gap gap = gap_at(c, 0);
+	double bound = isfinite(gap.low) ? gap.low : gap.high;
+
+	line->known = true;
+	line->offset_ns = c->base_ns + (int64_t)llround(bound);
+	line->error_ns = TRAVEL_MAX_NS;
+}
+
 struct clock_line clock_line_fit(struct clock_pair *pairs, size_t n,
                                  int64_t at_ns)
 {
@@ -147,7 +161,7 @@ struct clock_line clock_line_fit(struct clock_pair *pairs, size_t n,
 	if (both_directions(pairs, n))
 		fit_both(&cloud, &line);
 	else
-		line.offset_ns = cloud.base_ns;
+		fit_one(&cloud, &line);
 	return line;
 }
 

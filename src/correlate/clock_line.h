@@ -23,7 +23,8 @@ struct clock_pair {
 
 /**
  * struct clock_line - offset(t) = offset_ns + drift_ppb * (t - at_ns) / 1e9
- * @known:	both directions bound it; else @offset_ns is a guess to match by
+ * @known:	at least one packet bounds it; where only one direction does, the
+ *		error is the longest travel time
  * @at_ns:	host time at which @offset_ns and @error_ns hold
  * @pairs:	frames that went in
  * @steps:	times the clock was set, as far as seen

@@ -267,6 +267,17 @@ static bool claimed_anywhere(const struct scene *s, struct mac mac,
 	return false;
 }
 
+/* It speaks for several addresses: a router, not a host with IPv6 beside IPv4 */
+static bool forwards(const struct station *st)
+{
+	uint8_t n = 0;
+
+	for (uint8_t i = 0; i < st->n_ips; i++)
+		if (addr_is_v4(&st->ips[i]) && !addr_is_link_local(&st->ips[i]))
+			n++;
+	return n >= 2;
+}
+
 /* A MAC that takes packets for an address that is not its own forwards. */
 static void plan_from_use(struct scene *s, const struct observation *o)
 {
@@ -286,7 +297,7 @@ static void plan_from_use(struct scene *s, const struct observation *o)
 		st = station_table_find(&o->track.stations, f->next_hop);
 		gw.has_ip = claimed_anywhere(s, f->next_hop, &gw.ip);
 		if (gw.has_ip ? addr_equal(&gw.ip, &f->key.server)
-		              : !st || st->n_ips < 2)
+		              : !st || !forwards(st))
 			continue;
 		gw.answers = f->received > 0;
 		add_gateway(&s->guest, &gw);

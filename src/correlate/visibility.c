@@ -17,7 +17,8 @@ struct visibility {
 	struct second_set crossed[SCENE_POINTS_MAX][2];
 	uint64_t by_class[SCENE_POINTS_MAX][2][TRAFFIC_CLASS_COUNT];
 	struct hash_table behind; /* hash of (point, MAC or IP) that crossed */
-	struct hash_table alive;  /* hash of IP that sent something */
+	struct hash_table answered; /* likewise, of who reached the guest */
+	struct hash_table alive;    /* hash of IP that sent something */
 };
 
 int64_t visibility_timeout_ns(enum protocol protocol)
@@ -112,6 +113,37 @@ static void note_pair(struct visibility *v, const struct sighting *vm,
 		set_add(&v->behind, behind_ip(host->point, &f->key.server));
 }
 
+/* Somebody's packet reached the guest: a point that it did not pass is not on
+ * the way to him, if it was awake. */
+static void note_answered(struct visibility *v, const struct chain *c,
+                          const struct sighting *vm)
+{
+	const struct scene *s = v->scene;
+	const struct flow_table *t = &s->points[vm->point].track.flows;
+	const struct try *try = &t->tries[vm->try];
+	const struct flow *f = &t->flows[try->flow];
+	bool from_guest = scene_is_guest_ip(s, &f->key.client);
+	struct mac mac = from_guest ? try->answer_mac : try->src_mac;
+
+	if (from_guest && try->answer != TRY_ANSWERED)
+		return;
+	for (uint32_t i = 0; i < s->n_path; i++) {
+		const struct observation *o = &s->points[s->path[i]];
+		const struct incident_capture *ic =
+			&s->incident->captures[o->capture];
+		int64_t ts_ns = scene_point_ns(s, o, c->host_ns);
+
+		if (ts_ns < ic->first_ns + EDGE_NS ||
+		    ts_ns > ic->last_ns - EDGE_NS)
+			continue;
+		set_add(&v->answered,
+		        behind_ip(s->path[i], from_guest ? &f->key.server
+		                                         : &f->key.client));
+		if (!mac_is_zero(mac))
+			set_add(&v->answered, behind_mac(s->path[i], mac));
+	}
+}
+
 static void note_chain(struct visibility *v, const struct chain *c)
 {
 	const struct scene *s = v->scene;
@@ -121,6 +153,7 @@ static void note_chain(struct visibility *v, const struct chain *c)
 
 		if (s->points[vm->point].role != CAPTURE_ROLE_VM)
 			continue;
+		note_answered(v, c, vm);
 		for (uint32_t j = 0; j < c->n; j++) {
 			const struct sighting *h = &s->sightings[c->first + j];
 
@@ -164,6 +197,7 @@ void visibility_free(struct visibility *v)
 	}
 	hash_table_free(&v->behind);
 	hash_table_free(&v->alive);
+	hash_table_free(&v->answered);
 	free(v);
 }
 
@@ -206,17 +240,20 @@ static enum relevance relevance_on_bridge(const struct visibility *v,
 {
 	const struct scene *s = v->scene;
 	bool from_guest = scene_is_guest_ip(s, &f->key.client);
-	struct mac peer = from_guest ? try->dst_mac : try->src_mac;
+	const struct in6_addr *ip =
+		from_guest ? &f->key.server : &f->key.client;
+	struct mac mac = from_guest ? try->dst_mac : try->src_mac;
 
 	if (f->key.protocol == PROTOCOL_ARP || f->key.protocol == PROTOCOL_NDP)
 		return RELEVANCE_YES;
-	if (set_has(&v->behind, behind_ip(point, from_guest ? &f->key.server
-	                                                    : &f->key.client)))
-		return RELEVANCE_YES;
 	if (from_guest && !try->has_dst_mac)
-		peer = f->server_mac;
-	if (set_has(&v->behind, behind_mac(point, peer)))
+		mac = f->server_mac;
+	if (set_has(&v->behind, behind_ip(point, ip)) ||
+	    set_has(&v->behind, behind_mac(point, mac)))
 		return RELEVANCE_YES;
+	if (set_has(&v->answered, behind_ip(point, ip)) ||
+	    set_has(&v->answered, behind_mac(point, mac)))
+		return RELEVANCE_NO;
 	return RELEVANCE_UNKNOWN;
 }
 

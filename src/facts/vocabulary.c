@@ -219,6 +219,9 @@ static const struct field_info fields[FIELD_COUNT] = {
 	            "the guest sent something beyond its link"),
 	[FIELD_PAIR_BOTH_GIVEN] = ROW(PAIR, "both_given", BOOL,
 	                              "there are captures of both sides"),
+	[FIELD_PAIR_SHARED_STATIONS] =
+		ROW(PAIR, "shared_stations", NUMBER,
+	            "unicast MAC addresses, not the guest's, known in both"),
 
 	[FIELD_CAPTURE_ROLE] =
 		WORD(CAPTURE, "role", role, "which side it was taken on"),
