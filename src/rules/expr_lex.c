@@ -63,11 +63,14 @@ static struct token literal(const char *start, size_t len, enum value_type type)
 /* Takes "/LENGTH" that follows an address of @max bits */
 static bool take_prefix(struct token *t, int max)
 {
-	const char *p = t->start + t->len + 1;
-	size_t n = strspn(p, DIGITS);
+	const char *p = t->start + t->len;
+	size_t n;
 	int bits = 0;
 
-	if (p[-1] != '/' || n == 0)
+	if (*p++ != '/')
+		return true;
+	n = strspn(p, DIGITS);
+	if (n == 0)
 		return true;
 	for (size_t i = 0; i < n && bits <= max; i++)
 		bits = 10 * bits + (p[i] - '0');
