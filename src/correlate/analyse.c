@@ -95,6 +95,7 @@ struct incident *analyse(struct capture *const *captures,
 	chains_build(&s);
 	path_find(&s);
 	guest_plan(&s);
+	stalls_find(&s);
 	exchanges_judge(&s);
 	matching_run(&s);
 	capture_facts(&s);

@@ -44,6 +44,13 @@ struct terms {
 	size_t n_ports; /* IDS_MAX + 1: too many */
 	int64_t ids[IDS_MAX];
 	size_t n_ids;
+	bool stalled[2]; /* requests, replies: the bytes of a connection */
+	int64_t lost[IDS_MAX]; /* their sequence numbers */
+	size_t n_lost;
+	size_t n_refused;
+	size_t n_host_resets;
+	struct in6_addr refused_by;
+	enum refusal refusal;
 };
 
 static void add_id(int64_t *ids, size_t *n, int64_t id)
@@ -55,6 +62,54 @@ static void add_id(int64_t *ids, size_t *n, int64_t id)
 		ids[*n] = id;
 	if (*n <= IDS_MAX)
 		(*n)++;
+}
+
+static bool is_ahead(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) > 0;
+}
+
+/* For a stalled connection the bytes that are lost count, not the SYN. */
+static void add_stall(struct terms *t, const struct chain *c,
+                      const struct flow *f)
+{
+	const struct stall *stall = &c->stall;
+	const struct tcp_progress *sent =
+		stall->from_client ? &f->client_data : &f->server_data;
+
+	t->stalled[!stall->from_client] = true;
+	add_id(t->lost, &t->n_lost, stall->seq);
+	t->n_host_resets += f->client_resets;
+	if (stall->from_client)
+		t->n_seen += is_ahead(sent->next, stall->seq);
+	else
+		t->n_answered += is_ahead(sent->next, stall->seq);
+}
+
+static void add_seen(const struct scene *s, struct terms *t,
+                     const struct chain *c, const struct sighting *at)
+{
+	const struct try *try = sighting_try(s, at);
+	const struct flow *f = sighting_flow(s, at);
+
+	if (!c->stall.stalled || !c->stall.from_client)
+		t->n_seen++;
+	if (!c->stall.stalled || c->stall.from_client)
+		t->n_answered += try->answer == TRY_ANSWERED;
+	if (c->stall.stalled)
+		add_stall(t, c, f);
+	if (try->answer == TRY_REFUSED) {
+		t->n_refused++;
+		t->refused_by = try->refused_by;
+		t->refusal = try->refusal;
+	}
+	if (try->undone)
+		t->n_host_resets++;
+	t->client = f->key.client;
+	t->server = f->key.server;
+	t->server_port = f->key.server_port;
+	add_id(t->ports, &t->n_ports, f->key.client_port);
+	t->seen = true;
 }
 
 static struct terms make_terms(const struct maker *m, uint32_t point)
@@ -79,15 +134,8 @@ static struct terms make_terms(const struct maker *m, uint32_t point)
 		add_id(t.ids, &t.n_ids, sighting_try(s, any)->id);
 		if (!at)
 			continue;
-		t.n_seen++;
-		t.n_answered += sighting_try(s, at)->answer != TRY_UNANSWERED;
-		t.client = sighting_flow(s, at)->key.client;
-		t.server = sighting_flow(s, at)->key.server;
-		t.server_port = sighting_flow(s, at)->key.server_port;
-		add_id(t.ports, &t.n_ports,
-		       sighting_flow(s, at)->key.client_port);
+		add_seen(s, &t, run->chains[i], at);
 	}
-	t.seen = t.n_seen > 0;
 	if (t.seen)
 		return t;
 	/* Behind NAT nobody knows what address it would have got. */
@@ -166,12 +214,17 @@ static void add_tcp(struct claim *c, const struct terms *t, bool reply)
 	add_ends(c, t, reply);
 	claim_add_number(c, reply ? CLAIM_TCP_SRC_PORT : CLAIM_TCP_DST_PORT,
 	                 t->server_port);
-	claim_add_number(c, CLAIM_TCP_SYN, 1);
-	claim_add_number(c, CLAIM_TCP_ACK, reply);
+	if (t->stalled[reply]) {
+		add_ids(c, CLAIM_TCP_SEQ, t->lost, t->n_lost);
+		claim_add_flag(c, CLAIM_TCP_DATA);
+	} else {
+		claim_add_number(c, CLAIM_TCP_SYN, 1);
+		claim_add_number(c, CLAIM_TCP_ACK, reply);
+	}
 	if (t->has_client)
 		add_ids(c, reply ? CLAIM_TCP_DST_PORT : CLAIM_TCP_SRC_PORT,
 		        t->ports, t->n_ports);
-	else if (!reply)
+	else if (!reply && !t->stalled[0])
 		add_ids(c, CLAIM_TCP_SEQ, t->ids, t->n_ids);
 	claim_add_flag(c, CLAIM_NOT_QUOTED);
 }
@@ -264,7 +317,10 @@ static char *describe(const struct maker *m, const struct terms *t, bool reply)
 
 	addr_text(&t->client, a);
 	addr_text(&t->server, b);
-	if (reply)
+	if (t->stalled[reply])
+		strbuf_printf(&sb, "data of %s to %s", reply ? b : a,
+		              reply ? a : b);
+	else if (reply)
 		strbuf_printf(&sb, "%s of %s to %s", replies[protocol], b, a);
 	else
 		strbuf_printf(&sb, "%s of %s to %s", requests[protocol], a, b);
@@ -350,6 +406,63 @@ static void add_set(struct maker *m, const struct terms *t, bool reply)
 	fact_add_evidence(m->fact, &e);
 }
 
+/* The reset or ICMP error that came instead of an answer */
+static void add_refusal(struct maker *m, const struct terms *t)
+{
+	struct evidence e = {
+		.leg = EVIDENCE_REFUSAL,
+		.at = m->scene->points[t->point].role,
+		.control = -1,
+		.twin = -1,
+		.total = t->n_refused,
+	};
+	char by[ADDR_TEXT_MAX];
+	struct claim *c = new_claim(m, t->point, &e.claim);
+
+	addr_text(&t->refused_by, by);
+	claim_add_ip(c, CLAIM_IP_SRC, &t->refused_by);
+	if (t->refusal == REFUSAL_RESET) {
+		claim_add_ip(c, CLAIM_IP_DST, &t->client);
+		claim_add_number(c, CLAIM_TCP_RST, 1);
+		claim_add_number(c, CLAIM_TCP_SRC_PORT, t->server_port);
+		add_ids(c, CLAIM_TCP_DST_PORT, t->ports, t->n_ports);
+		claim_add_flag(c, CLAIM_NOT_QUOTED);
+		c->what = text_format("resets by %s", by);
+	} else {
+		static const int64_t v4[] = { ICMP_UNREACHABLE,
+			                      ICMP_TIME_EXCEEDED };
+		static const int64_t v6[] = { ICMPV6_UNREACHABLE, 3 };
+
+		/* Of the quoted packet tshark sees the addresses, too. */
+		claim_add_ip(c, CLAIM_QUOTED_DST, &t->server);
+		claim_add_numbers(c, CLAIM_ICMP_TYPE, is_v4(t) ? v4 : v6, 2);
+		c->what = text_format("ICMP errors of %s", by);
+	}
+	add_time(m, c, t);
+	fact_add_evidence(m->fact, &e);
+}
+
+/* The host resets what reaches it for a connection that it does not know. */
+static void add_host_reset(struct maker *m, const struct terms *t)
+{
+	struct evidence e = {
+		.leg = EVIDENCE_HOST_RESET,
+		.at = m->scene->points[t->point].role,
+		.control = -1,
+		.twin = -1,
+		.total = t->n_host_resets,
+	};
+	struct claim *c = new_claim(m, t->point, &e.claim);
+
+	add_ends(c, t, false);
+	claim_add_number(c, CLAIM_TCP_RST, 1);
+	claim_add_number(c, CLAIM_TCP_DST_PORT, t->server_port);
+	add_ids(c, CLAIM_TCP_SRC_PORT, t->ports, t->n_ports);
+	claim_add_flag(c, CLAIM_NOT_QUOTED);
+	c->what = text_copy("resets that the host itself sent for the guest");
+	fact_add_evidence(m->fact, &e);
+}
+
 /* The first claim of a leg that selects something is the others' twin. */
 static void find_twins(struct maker *m, const struct terms *all, size_t n)
 {
@@ -416,6 +529,12 @@ void run_add_evidence(struct scene *s, const struct visibility *v,
 	for (size_t i = 0; i < n; i++) {
 		add_set(&m, &all[i], false);
 		add_set(&m, &all[i], true);
+		if (all[i].n_refused > 0)
+			add_refusal(&m, &all[i]);
+		if (all[i].n_host_resets > 0 &&
+		    run->key.protocol == PROTOCOL_TCP &&
+		    s->points[all[i].point].role == CAPTURE_ROLE_HOST)
+			add_host_reset(&m, &all[i]);
 	}
 	free(all);
 }

@@ -131,6 +131,9 @@ static bool has_quorum(const struct run *run)
 
 	if (run->n_chains == 0)
 		return false;
+	for (size_t i = 0; i < run->n_chains; i++)
+		if (run->chains[i]->stall.stalled)
+			return true; /* it was sent again and again already */
 	span_ns = run->chains[run->n_chains - 1]->host_ns -
 	          run->chains[0]->host_ns;
 	return run->n_chains >= QUORUM_TRIES ||
@@ -139,7 +142,7 @@ static bool has_quorum(const struct run *run)
 
 static bool is_refused(const struct sorter *so, const struct chain *c)
 {
-	return try_state(so->visibility, so->scene, c) == TRY_STATE_REFUSED;
+	return try_state(so->scene, c) == TRY_STATE_REFUSED;
 }
 
 static const struct try *refused_try(const struct sorter *so,
@@ -287,7 +290,8 @@ struct counts {
 };
 
 static void count_sighting(const struct scene *s, const struct run *run,
-                           const struct sighting *at, struct counts *n)
+                           const struct chain *c, const struct sighting *at,
+                           struct counts *n)
 {
 	const struct observation *o = &s->points[at->point];
 	const struct try *try = sighting_try(s, at);
@@ -308,7 +312,8 @@ static void count_sighting(const struct scene *s, const struct run *run,
 	}
 	if (s->n_path > 0 && at->point == s->path[s->n_path - 1])
 		n->seen_outermost++;
-	n->undone_host += try->undone;
+	n->undone_host +=
+		try->undone || (c->stall.stalled && f->client_resets > 0);
 	if (!o->hop || run->role != TRY_ROLE_FROM_GUEST)
 		return;
 	if (addr_equal(&f->key.client, &run->key.client)) {
@@ -327,7 +332,7 @@ static void count_chain(const struct scene *s, const struct run *run,
 	for (uint32_t i = 0; i < c->n; i++) {
 		const struct sighting *at = &s->sightings[c->first + i];
 
-		count_sighting(s, run, at, n);
+		count_sighting(s, run, c, at, n);
 		if (s->points[at->point].role == CAPTURE_ROLE_VM)
 			continue;
 		seen = true;
@@ -543,7 +548,7 @@ static void sort_chain(struct sorter *so, uint32_t i)
 	key.client_port = 0;
 	cv = get_conversation(so, &key);
 	cv->role = role;
-	switch (try_state(so->visibility, s, c)) {
+	switch (try_state(s, c)) {
 	case TRY_STATE_UNDECIDED:
 		cv->n_undecided++;
 		break;

@@ -265,11 +265,34 @@ static struct location locate_to_guest(const struct steps *st)
 	                absent);
 }
 
+/* The bytes were seen on one side of the gap and not on the other. */
+static struct location locate_stall(const struct steps *st)
+{
+	const struct stall *stall = &st->chain->stall;
+	enum try_role role = try_role(st->scene, st->chain);
+	bool from_guest = stall->from_client == (role == TRY_ROLE_FROM_GUEST);
+	uint32_t after = 0, before = 0;
+
+	for (uint32_t i = 0; i < st->n; i++) {
+		if (st->points[i] == stall->after)
+			after = i;
+		if (st->points[i] == stall->before)
+			before = i;
+	}
+	return make_gap(st,
+	                stall->from_client ? LOST_LEG_REQUEST : LOST_LEG_REPLY,
+	                from_guest ? PATH_DIRECTION_FROM_GUEST
+	                           : PATH_DIRECTION_TO_GUEST,
+	                after, before);
+}
+
 struct location locate(const struct visibility *v, const struct scene *s,
                        const struct chain *c)
 {
 	struct steps st = make_steps(v, s, c);
 
+	if (c->stall.stalled)
+		return locate_stall(&st);
 	switch (try_role(s, c)) {
 	case TRY_ROLE_FROM_GUEST:
 		return locate_from_guest(&st);
@@ -290,8 +313,7 @@ struct location locate(const struct visibility *v, const struct scene *s,
 	return (struct location){ .known = false };
 }
 
-enum try_state try_state(const struct visibility *v, const struct scene *s,
-                         const struct chain *c)
+enum try_state try_state(const struct scene *s, const struct chain *c)
 {
 	const struct sighting *at = try_client_end(s, c);
 	const struct try *try = try_of(s, at);
@@ -299,9 +321,8 @@ enum try_state try_state(const struct visibility *v, const struct scene *s,
 	enum protocol protocol = (enum protocol)flow_of(s, at)->key.protocol;
 	int64_t timeout_ns = visibility_timeout_ns(protocol);
 
-	(void)v;
 	if (try->answer == TRY_ANSWERED)
-		return TRY_STATE_WORKED;
+		return c->stall.stalled ? TRY_STATE_FAILED : TRY_STATE_WORKED;
 	if (try->answer == TRY_REFUSED)
 		return TRY_STATE_REFUSED;
 	if (try->ts_ns + timeout_ns > s->incident->captures[o->capture].last_ns)

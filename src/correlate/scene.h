@@ -77,15 +77,32 @@ struct sighting {
 };
 
 /**
+ * struct stall - An opened TCP connection whose bytes stop on the way
+ * @stalled:	the rest is meaningful
+ * @from_client: the client's bytes, else the server's
+ * @after, @before: points between which they are lost
+ * @seq:	sequence number of the first one that is lost
+ */
+struct stall {
+	bool stalled;
+	bool from_client;
+	uint32_t after;
+	uint32_t before;
+	uint32_t seq;
+};
+
+/**
  * struct chain - One try at all points
  * @first:	index of its first sighting in scene.sightings
  * @n:		sightings, at most one a point
  * @host_ns:	time of the first one, in the host's clock
+ * @stall:	for TCP: what became of the connection
  */
 struct chain {
 	uint32_t first;
 	uint32_t n;
 	int64_t host_ns;
+	struct stall stall;
 };
 
 struct scene {
@@ -152,6 +169,9 @@ void chains_build(struct scene *s);
 
 /** path_find() - Points in order, network mode, addresses behind NAT */
 void path_find(struct scene *s);
+
+/** stalls_find() - Opened connections whose bytes are lost on the way */
+void stalls_find(struct scene *s);
 
 /** exchanges_judge() - Runs of tries to facts */
 void exchanges_judge(struct scene *s);

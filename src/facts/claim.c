@@ -71,6 +71,7 @@ static const struct name names[CLAIM_FIELD_COUNT] = {
 	[CLAIM_TCP_SRC_PORT] = { .name = "tcp.srcport" },
 	[CLAIM_TCP_DST_PORT] = { .name = "tcp.dstport" },
 	[CLAIM_TCP_SEQ] = { .name = "tcp.seq_raw" },
+	[CLAIM_TCP_DATA] = { .name = "tcp.len > 0", .form = FORM_FLAG },
 	[CLAIM_TCP_SYN] = { .name = "tcp.flags.syn" },
 	[CLAIM_TCP_ACK] = { .name = "tcp.flags.ack" },
 	[CLAIM_TCP_RST] = { .name = "tcp.flags.reset" },
@@ -87,6 +88,9 @@ static const struct name names[CLAIM_FIELD_COUNT] = {
 	[CLAIM_DHCP_TYPE] = { .name = "dhcp.option.dhcp" },
 	[CLAIM_ND_TARGET] = { .name = "icmpv6.nd.ns.target_address",
 	                      .form = FORM_IP },
+	[CLAIM_QUOTED_DST] = { .name = "ip.dst",
+	                       .v6 = "ipv6.dst",
+	                       .form = FORM_IP },
 	[CLAIM_NOT_QUOTED] = { .name = "!(icmp.type in {3, 4, 5, 11, 12})",
 	                       .v6 = "!(icmpv6.type in {1, 2, 3, 4})",
 	                       .form = FORM_FLAG },
@@ -159,6 +163,7 @@ static bool term_is_v6(const struct claim_term *t)
 	switch (t->field) {
 	case CLAIM_IP_SRC:
 	case CLAIM_IP_DST:
+	case CLAIM_QUOTED_DST:
 		return t->n > 0 && !addr_is_v4(&t->values[0].ip);
 	case CLAIM_IP_PROTO:
 		return t->n > 0 &&
@@ -180,6 +185,7 @@ static bool term_is_v6(const struct claim_term *t)
 	case CLAIM_TCP_SRC_PORT:
 	case CLAIM_TCP_DST_PORT:
 	case CLAIM_TCP_SEQ:
+	case CLAIM_TCP_DATA:
 	case CLAIM_TCP_SYN:
 	case CLAIM_TCP_ACK:
 	case CLAIM_TCP_RST:

@@ -17,11 +17,11 @@
 
 /* What a term looks at.  Names in the filter depend on the link type. */
 enum claim_field {
-	CLAIM_INTERFACE, /* frame.interface_id; number */
-	CLAIM_IFINDEX,   /* sll.ifindex; number */
-	CLAIM_TIME,      /* frame.time_epoch; >= lo and <= hi, ns */
-	CLAIM_ETH_SRC,   /* mac */
-	CLAIM_ETH_DST,   /* mac; left out on cooked link types */
+	CLAIM_INTERFACE,      /* frame.interface_id; number */
+	CLAIM_IFINDEX,        /* sll.ifindex; number */
+	CLAIM_TIME,           /* frame.time_epoch; >= lo and <= hi, ns */
+	CLAIM_ETH_SRC,        /* mac */
+	CLAIM_ETH_DST,        /* mac; left out on cooked link types */
 	CLAIM_ETH_TYPE_GROUP, /* the destination is broadcast or multicast */
 	CLAIM_ARP_OPCODE,
 	CLAIM_ARP_SRC_MAC,
@@ -34,8 +34,9 @@ enum claim_field {
 	CLAIM_IP_ID,
 	CLAIM_TCP_SRC_PORT,
 	CLAIM_TCP_DST_PORT,
-	CLAIM_TCP_SEQ, /* tcp.seq_raw */
-	CLAIM_TCP_SYN, /* flag bits: 0 or 1 */
+	CLAIM_TCP_SEQ,  /* tcp.seq_raw */
+	CLAIM_TCP_DATA, /* it carries payload; no value */
+	CLAIM_TCP_SYN,  /* flag bits: 0 or 1 */
 	CLAIM_TCP_ACK,
 	CLAIM_TCP_RST,
 	CLAIM_UDP_SRC_PORT,
@@ -48,6 +49,7 @@ enum claim_field {
 	CLAIM_DNS_RESPONSE, /* 0 or 1 */
 	CLAIM_DHCP_TYPE,
 	CLAIM_ND_TARGET,
+	CLAIM_QUOTED_DST, /* ip.dst of the packet that an ICMP error quotes */
 	CLAIM_NOT_QUOTED, /* not an ICMP error: they quote other packets */
 	CLAIM_FIELD_COUNT,
 };

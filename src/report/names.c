@@ -78,7 +78,7 @@ void subject_text(const struct subject *s, struct strbuf *out)
 		strbuf_puts(out, "]");
 	if (s->has_port)
 		strbuf_printf(out, ":%u", s->port);
-	if (s->proto)
+	if (s->has_port && s->proto)
 		strbuf_printf(out, "/%s", s->proto);
 }
 

@@ -20,8 +20,8 @@ void linktype_title(uint32_t linktype, struct strbuf *out);
 /**
  * subject_text() - Append "10.0.0.5 > 10.0.0.9:443/tcp"
  *
- * Unknown ends are "?"; without a port ":PORT" is left out, without a protocol
- * "/PROTO"; IPv6 addresses stand in brackets before a port.
+ * Unknown ends are "?"; without a port ":PORT/PROTO" is left out; IPv6 addresses
+ * stand in brackets before a port.
  */
 void subject_text(const struct subject *s, struct strbuf *out);
 

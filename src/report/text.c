@@ -257,6 +257,8 @@ static void unexplained(const struct wrap *w, const struct judgement *j)
 	for (size_t i = 0; i < j->n_unexplained; i++) {
 		struct strbuf text = { 0 };
 
+		if (j->unexplained[i].proto && !j->unexplained[i].has_port)
+			strbuf_printf(&text, "%s ", j->unexplained[i].proto);
 		subject_text(&j->unexplained[i], &text);
 		strbuf_puts(&text, " failed, and nothing here tells why");
 		field(w, i ? "" : "Open", &text);

@@ -30,6 +30,21 @@ struct flow_key {
 };
 
 /**
+ * struct tcp_progress - One direction of a TCP connection, in sequence numbers
+ * @next:	end of the highest byte seen
+ * @acked:	highest acknowledgement by the other side
+ * @repeats:	segments that were sent again since @next last rose
+ * @last_ns:	when @next last rose
+ */
+struct tcp_progress {
+	uint32_t next;
+	uint32_t acked;
+	uint32_t repeats;
+	int64_t last_ns;
+	bool known;
+};
+
+/**
  * struct flow - One flow
  * @newest:	its newest try, or FLOW_NONE
  * @sent, @received: packets of the client and of the server
@@ -40,6 +55,7 @@ struct flow_key {
  *		server's packets; zero: not seen
  * @next_hop:	link address that the client's packets were sent to
  * @client_ttl, @server_ttl: of the last packet of each
+ * @client_data, @server_data: TCP: how far each side's bytes got
  */
 struct flow {
 	struct flow_key key;
@@ -63,6 +79,8 @@ struct flow {
 	uint8_t server_ttl;
 	uint16_t vlan;
 	bool has_syn;
+	struct tcp_progress client_data;
+	struct tcp_progress server_data;
 };
 
 enum try_answer {

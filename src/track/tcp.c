@@ -21,6 +21,43 @@ static bool is_reset(const struct packet *p)
 	return p->tcp.flags & TCP_FLAG_RST;
 }
 
+/* How many sequence numbers @a is ahead of @b (RFC 9293, 3.4) */
+static int32_t ahead(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b);
+}
+
+/* @sent is the direction of @p, @other the one that it acknowledges. */
+static void track_progress(struct tcp_progress *sent,
+                           struct tcp_progress *other, const struct packet *p)
+{
+	uint32_t end = p->tcp.seq + p->payload_len;
+
+	if (is_reset(p))
+		return;
+	if (p->tcp.flags & TCP_FLAG_SYN)
+		end++;
+	if (!sent->known || (p->tcp.flags & TCP_FLAG_SYN)) {
+		*sent = (struct tcp_progress){
+			.next = end,
+			.acked = sent->known && sent->next == end ? sent->acked
+			                                          : p->tcp.seq,
+			.last_ns = p->ts_ns,
+			.known = true,
+		};
+	} else if (ahead(end, sent->next) > 0) {
+		sent->next = end;
+		sent->repeats = 0;
+		sent->last_ns = p->ts_ns;
+	} else if (p->payload_len > 0) {
+		sent->repeats++;
+	}
+	if (!(p->tcp.flags & TCP_FLAG_ACK) || !other->known)
+		return;
+	if (ahead(p->tcp.ack, other->acked) > 0)
+		other->acked = p->tcp.ack;
+}
+
 static void track_syn(struct point *point, const struct packet *p)
 {
 	struct flow_key key = flow_key_of(p, PROTOCOL_TCP, false);
@@ -31,6 +68,8 @@ static void track_syn(struct point *point, const struct packet *p)
 	point->flows.flows[flow].has_syn = true;
 	flow_table_add_try(&point->flows, flow, p, p->tcp.seq);
 	flow_table_note_client(&point->flows, flow, p);
+	track_progress(&point->flows.flows[flow].client_data,
+	               &point->flows.flows[flow].server_data, p);
 }
 
 /* A packet of the server answers all SYNs of this connection before it. */
@@ -57,6 +96,8 @@ static void track_server(struct point *point, uint32_t flow,
 	struct flow_table *t = &point->flows;
 
 	flow_table_note_server(t, flow, p);
+	track_progress(&t->flows[flow].server_data, &t->flows[flow].client_data,
+	               p);
 	if (is_synack(p)) {
 		t->flows[flow].synacks++;
 		answer_syns(t, flow, p, TRY_ANSWERED);
@@ -74,6 +115,7 @@ static void track_client(struct point *point, uint32_t flow,
 	struct flow *f = &t->flows[flow];
 
 	flow_table_note_client(t, flow, p);
+	track_progress(&f->client_data, &f->server_data, p);
 	if (!is_reset(p))
 		return;
 	f->client_resets++;
