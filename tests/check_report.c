@@ -385,8 +385,8 @@ START_TEST(inconclusive_names_the_gate_and_the_next_capture)
 	ck_assert(strncmp(text_of(&f), "INCONCLUSIVE  ", 14) == 0);
 	assert_contains(text_of(&f), "\n  arp-lost-vswitch   critical");
 	assert_lacks(text_of(&f), "\nNote");
-	assert_contains(text_of(&f), "\nOpen       192.168.66.14 > "
-	                             "192.168.66.20/arp failed");
+	assert_contains(text_of(&f), "\nOpen       arp 192.168.66.14 > "
+	                             "192.168.66.20 failed");
 	assert_contains(text_of(&f),
 	                "\nNext       the guest's port: which of the two drops "
 	                "it\n             tcpdump -i vnet0 -w port.pcap\n");
