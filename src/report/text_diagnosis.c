@@ -210,14 +210,16 @@ static void put_absent(const struct incident *incident,
 {
 	const char *what = claim->what ? claim->what : "frames";
 	const struct claim *control;
+	const char *seen;
 
 	strbuf_puts(out, begins_with(what, "the ") ? "none of " : "no ");
 	strbuf_puts(out, what);
 	if (e->control >= 0) {
 		control = &incident->claims[e->control];
-		strbuf_printf(out, ", though it has %" PRIu64 " %s",
-		              control->count,
-		              control->what ? control->what : "others");
+		seen = control->what ? control->what : "others";
+		strbuf_printf(
+			out, ", though it has %" PRIu64 " %s%s", control->count,
+			begins_with(seen, "traffic") ? "frames of " : "", seen);
 	}
 	if (e->twin < 0 && e->twin_reason)
 		strbuf_printf(out, " (%s)", e->twin_reason);
