@@ -136,6 +136,8 @@ def unanswered(path, vm_ip, guard=2.0):
         row += [''] * (16 - len(row))
         (when, op, spa, tpa, src, dst, kind, ident, seq, flags, sport, dport, dns, response, uport, vport) = row
         last = when = float(when)
+        if kind not in ('', '0', '8'):
+            continue
         if op == '1' and spa == vm_ip:
             pending.setdefault(('arp', tpa, ''), []).append(when)
         elif op == '2' and tpa == vm_ip:

@@ -77,7 +77,7 @@ class Namespace:
     def sysctl(self, **values):
         with self:
             for key, value in values.items():
-                path = '/proc/sys/net/' + key.replace('__', '/')
+                path = '/proc/sys/net/' + key.replace('__', '/').replace('bridge_nf_call_', 'bridge-nf-call-')
                 try:
                     with open(path, 'w') as file:
                         file.write(str(value))

@@ -34,7 +34,8 @@ class Scenario:
         self.w = World(rng, mode, overlap=overlap)
         self.seconds = seconds or rng.uniform(10.5, 12.0)
         self.offset = rng.choice(OFFSETS)
-        self.offset += round(rng.uniform(-0.3, 0.3), 3) if self.offset and rng.random() < 0.5 else 0
+        if self.offset and rng.random() < 0.5:
+            self.offset = round(self.offset + rng.uniform(-0.3, 0.3), 3)
         self.drift = rng.choice([0, 0, 0, 25, -18])
         self.filters = {'host': None, 'vm': None}
         self.more = {'host': [], 'vm': []}

@@ -62,10 +62,8 @@ def middlebox(s):
     w, port, target = s.w, s.rng.choice([443, 8443]), s.w.s2.ip
     traffic.in_thread(w.s2.ns, traffic.http_server, '0.0.0.0', port)
     if s.mode == 'bridged':
-        w.host.ns.nft(f'table bridge lab {{ chain pre {{ type filter hook prerouting priority 0; ether type ip ip saddr {w.vm.ip} '
-                      f'ip daddr {target} tcp dport {port} reject with tcp reset\n}}\n}}')
-    else:
-        w.drop(w.host, 'forward', f'ip saddr {w.vm.ip} ip daddr {target} tcp dport {port}', 'reject with tcp reset')
+        w.host.ns.sysctl(bridge__bridge_nf_call_iptables=1)
+    w.drop(w.host, 'forward', f'ip saddr {w.vm.ip} ip daddr {target} tcp dport {port}', 'reject with tcp reset')
     s.at(s.when(), w.vm, traffic.connect, target, port, 2, 6, 0.9)
     s.at(3, w.guests[0], traffic.http_client, target, port, ['/'])
     s.check('vm', f'tcp.flags.reset == 1 && ip.src == {target} && tcp.srcport == {port}', '>= 5')

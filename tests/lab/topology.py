@@ -22,9 +22,9 @@ class Machine:
         self.ns = Namespace(name)
         self.ns.sysctl(ipv6__conf__all__disable_ipv6=1, ipv6__conf__default__disable_ipv6=1,
                        ipv4__conf__all__rp_filter=0, ipv4__conf__default__rp_filter=0,
-                       bridge__bridge_nf_call_iptables=0)
-        self.ns.run('sh', '-c', 'for f in /proc/sys/net/bridge/bridge-nf-call-*; do '
-                    '[ -e $f ] && echo 0 > $f; done; ip link set lo up', may_fail=True)
+                       bridge__bridge_nf_call_iptables=0, bridge__bridge_nf_call_ip6tables=0,
+                       bridge__bridge_nf_call_arptables=0)
+        self.ns.ip('link set lo up')
 
 
 class World:
