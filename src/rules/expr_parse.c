@@ -9,7 +9,6 @@
 #include "rules/suggest.h"
 
 #define DEPTH_MAX 64
-#define SHOWN_MAX 120 /* characters of the text around an error */
 
 /**
  * struct parser - State of one parse
@@ -31,36 +30,13 @@ struct parser {
 
 static struct expr *parse_or(struct parser *p);
 
-/* One line of the text and below it a caret; long texts are cut on both sides */
-static void put_caret(const char *text, size_t at, struct strbuf *out)
-{
-	size_t from = at > SHOWN_MAX / 2 ? at - SHOWN_MAX / 2 : 0;
-	size_t len = strlen(text);
-	size_t n = len - from > SHOWN_MAX ? SHOWN_MAX : len - from;
-
-	if (len <= SHOWN_MAX) {
-		from = 0;
-		n = len;
-	}
-	strbuf_puts(out, "\n  ");
-	for (size_t i = from; i < from + n; i++)
-		strbuf_add(out,
-		           text[i] == '\n' || text[i] == '\t' ? " " : &text[i],
-		           1);
-	strbuf_puts(out, "\n  ");
-	for (size_t i = from; i < at; i++)
-		if (((unsigned char)text[i] & 0xc0) != 0x80)
-			strbuf_puts(out, " ");
-	strbuf_puts(out, "^");
-}
-
 static struct expr *fail_at(struct parser *p, const char *at,
                             const char *message)
 {
 	struct strbuf sb = { 0 };
 
 	strbuf_puts(&sb, message);
-	put_caret(p->whole->text, (size_t)(at - p->whole->text), &sb);
+	caret_put(p->whole->text, (size_t)(at - p->whole->text), &sb);
 	(void)errmsg_set(p->err, "%s", strbuf_text(&sb));
 	strbuf_free(&sb);
 	return NULL;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define WORD_MAX 48
+#define SHOWN_MAX 120 /* characters of the text around an error */
 
 static size_t min(size_t a, size_t b)
 {
@@ -62,4 +63,26 @@ const char *suggestion_text(const struct suggestion *s,
 		return "";
 	(void)snprintf(out, SUGGEST_TEXT_MAX, ", did you mean '%s'?", s->best);
 	return out;
+}
+
+void caret_put(const char *text, size_t at, struct strbuf *out)
+{
+	size_t from = at > SHOWN_MAX / 2 ? at - SHOWN_MAX / 2 : 0;
+	size_t len = strlen(text);
+	size_t n = len - from > SHOWN_MAX ? SHOWN_MAX : len - from;
+
+	if (len <= SHOWN_MAX) {
+		from = 0;
+		n = len;
+	}
+	strbuf_puts(out, "\n  ");
+	for (size_t i = from; i < from + n; i++)
+		strbuf_add(out,
+		           text[i] == '\n' || text[i] == '\t' ? " " : &text[i],
+		           1);
+	strbuf_puts(out, "\n  ");
+	for (size_t i = from; i < at; i++)
+		if (((unsigned char)text[i] & 0xc0) != 0x80)
+			strbuf_puts(out, " ");
+	strbuf_puts(out, "^");
 }

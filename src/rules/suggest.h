@@ -1,10 +1,13 @@
 /*
- * "Did you mean": the nearest of some candidates to a mistyped word.
+ * Help in messages about a user's mistake: "did you mean", and a caret below the
+ * place.
  */
 #ifndef PCAPDIAG_RULES_SUGGEST_H
 #define PCAPDIAG_RULES_SUGGEST_H
 
 #include <stddef.h>
+
+#include "base/strbuf.h"
 
 #define SUGGEST_TEXT_MAX 128
 
@@ -28,5 +31,11 @@ void suggestion_offer(struct suggestion *s, const char *candidate);
 /** suggestion_text() - ", did you mean 'x'?" or "" */
 const char *suggestion_text(const struct suggestion *s,
                             char out[SUGGEST_TEXT_MAX]);
+
+/**
+ * caret_put() - Append @text on a line of its own and a caret below byte @at;
+ * long texts are cut on both sides
+ */
+void caret_put(const char *text, size_t at, struct strbuf *out);
 
 #endif
