@@ -271,6 +271,24 @@ START_TEST(any_looks_at_facts_with_equal_labels)
 }
 END_TEST
 
+START_TEST(relations_by_other_labels_are_kept_apart)
+{
+	facts = facts_new();
+	add_related("a", 5, 10);
+	fact_set_label(add_related("b", 9, 40), FIELD_LABEL_PROTO, "t", 1);
+	fact_set_label(add_related("c", 7, 40), FIELD_LABEL_PROTO, "t", 1);
+	ck_assert_int_eq(eval_at("any(tcp by guest, tries == 7) || "
+	                         "any(tcp by proto, tries == 7)",
+	                         KINDS, 1),
+	                 TRUTH_TRUE);
+	ck_assert_int_eq(eval_at("any(tcp by guest+proto, tries == 7) || "
+	                         "any(tcp by proto+guest, tries == 7)",
+	                         KINDS, 1),
+	                 TRUTH_FALSE);
+	facts_free(facts);
+}
+END_TEST
+
 START_TEST(this_is_the_outer_fact)
 {
 	make_related();
@@ -475,6 +493,7 @@ int main(void)
 		connectives_are_kleenes,
 		absence_is_knowledge,
 		any_looks_at_facts_with_equal_labels,
+		relations_by_other_labels_are_kept_apart,
 		this_is_the_outer_fact,
 		count_is_an_interval,
 		unknown_names_are_errors,

@@ -243,7 +243,8 @@ END_TEST
 START_TEST(a_root_explains_what_starts_no_earlier)
 {
 	load_rules("[" SILENT EXPLAINS ", " PING "}]");
-	add(FACT_KIND_ARP, 9, 10);
+	add(FACT_KIND_ARP, 9, 40);
+	add(FACT_KIND_ARP, 9, 10);   /* the earlier one counts */
 	add(FACT_KIND_ICMP, 9, 9);   /* within the slack */
 	add(FACT_KIND_ICMP, 9, 50);  /* later */
 	add(FACT_KIND_ICMP, 9, 7);   /* earlier */
