@@ -17,7 +17,7 @@ import netns  # noqa: E402
 import scenario  # noqa: E402
 
 TOOLS = ['ip', 'nft', 'tcpdump', 'dumpcap', 'tshark', 'editcap', 'mergecap', 'ping', 'gzip', 'zstd', 'arping',
-         'conntrack', 'dnsmasq', 'dhclient']
+         'conntrack']
 TRIES, LIMIT_SECONDS = 3, 150
 
 
@@ -94,6 +94,7 @@ def run(names, seed, out, jobs, scratch):
     finally:
         for pid in running:
             os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
     return failed
 
 

@@ -374,7 +374,7 @@ class Scenario:
             with open(path, 'rb') as source, open(name, 'wb') as copy:
                 copy.write(source.read())
             if self.pcapng[role] and name.endswith('.pcap') and not self.same_file:
-                name = self.as_pcapng(name)
+                name = capture.to_pcapng(name)
             method = self.compression[role]
             if os.path.getsize(name) > 230000:
                 method = 'zst'
@@ -388,10 +388,6 @@ class Scenario:
             file.write('\n')
         return ', '.join(counts)
 
-    @staticmethod
-    def as_pcapng(path):
-        return capture.to_pcapng(path)
-
 
 def make(name, seed, attempt, target):
     """Makes one scenario into the folder `target`; says what it made."""
@@ -401,7 +397,7 @@ def make(name, seed, attempt, target):
         one.expect(mode=one.mode)
     one.expect(offset_s=one.offset, why=why)
     function(one, *arguments)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(target)) as folder:
         files = one.together(folder) if one.stranger else one.record(folder)
         one.verify(files)
         return one.write(files, target)

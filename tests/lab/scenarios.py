@@ -65,6 +65,24 @@ add('arp-lost-vswitch-handoff', "The guest's ARP requests for one LAN server are
     arp_lost, 'nic', point='port')
 
 
+def arp_lost_midway(s):
+    w, target = s.w, s.w.s2.ip
+    s.avoid(target)
+    s.fails(('arp', target), ('icmp', target))
+    moment = s.when(2.6, 3.0)
+    s.at(0.8, w.vm, traffic.http_client, target, 80, ['/', '/b/900'])
+    s.at(moment, w.host, w.bridge_drop, f'ether type arp arp operation request arp daddr ip {target} arp saddr ip {w.vm.ip}')
+    s.at(moment + 0.2, w.vm, s.forget_neighbour, target)
+    s.at(moment + 0.4, w.vm, traffic.ping, target, 8, 0.8)
+    s.check('vm', f'tcp.flags == 0x012 && ip.src == {target}', '>= 1')
+    seen_and_lost(s, f'frame.time_relative > 2.5 && {arp_request(w.vm.ip, target)}', 4)
+    s.fault('arp-lost-vswitch', s.gap, 'from-guest', f'{w.vm.ip} > {target}')
+
+
+add('arp-lost-vswitch-midway', "The guest works with a server until a filter on the host's bridge begins to drop its ARP "
+    'requests for it.', arp_lost_midway)
+
+
 def arp_silent(s, kind='absent'):
     w = s.w
     target = w.lan_ip() if kind == 'absent' else w.s2.ip
@@ -201,6 +219,25 @@ add('gw-arp-lost-two-points', "The guest's ARP requests for its gateway are at i
 add('gw-arp-reply-lost', "The gateway's ARP replies reach the host and not the guest.", gateway, 'reply-lost')
 
 
+def nat_gateway_gone(s):
+    w = s.w
+    address = f'{w.vm_prefix}.1'
+    w.host.ns.ip(f'addr del {address}/24 dev {w.bridge_name}', f'link set {w.bridge_name} arp off')
+    s.avoid(address, *w.internet, w.s1.ip, w.s2.ip)
+    s.fails(('arp', address))
+    start = s.when()
+    s.at(start, w.vm, traffic.ping, '203.0.113.80', 8, 0.8)
+    s.at(start + 0.4, w.vm, traffic.connect, '203.0.113.81', 80, 5)
+    for role in ('host', 'vm'):
+        s.check(role, arp_request(w.vm.ip, address), '>= 4')
+        s.check(role, f'arp.opcode == 2 && arp.src.proto_ipv4 == {address}', '== 0')
+    s.fault('gw-arp-unanswered', None, 'from-guest', f'{w.vm.ip} > {address}')
+
+
+add('gw-arp-unanswered-nat', "The host's virtual network has lost its address: the guest's ARP requests for its gateway pass "
+    'its port and stay unanswered; siblings answer.', nat_gateway_gone, mode='nat', point='port')
+
+
 # ICMP
 
 def guest_silent(s):
@@ -226,6 +263,23 @@ add('icmp-guest-silent-nat', "The host pings its NAT guest, whose firewall drops
     guest_silent, mode='nat', point='port')
 add('icmp-guest-silent-routed', 'Echo requests of a LAN machine are routed to the guest, whose firewall drops them.',
     guest_silent, mode='routed', point='port+uplink')
+
+
+def guest_silent_midway(s):
+    w, pinger = s.w, s.w.s2
+    s.avoid(pinger.ip)
+    s.fails(('icmp', pinger.ip))
+    s.at(0.6, pinger, traffic.ping, w.vm.ip, 3, 0.3)
+    s.at(2.6, w.vm, w.drop, w.vm, 'input', f'icmp type echo-request ip saddr {pinger.ip}')
+    s.at(s.when(2.9, 3.4), pinger, traffic.ping, w.vm.ip, 9, 0.6)
+    for role in ('host', 'vm'):
+        s.check(role, echo(8, pinger.ip, w.vm.ip), '>= 11')
+        s.check(role, echo(0, w.vm.ip, pinger.ip), '== 3')
+    s.fault('icmp-guest-silent', 'guest', 'to-guest', f'{pinger.ip} > {w.vm.ip}')
+
+
+add('icmp-guest-silent-midway', "The guest answers pings of a LAN machine until its firewall begins to drop them.",
+    guest_silent_midway, point='port+uplink')
 
 
 def lost_to_guest(s, where='host'):
@@ -255,6 +309,8 @@ add('icmp-lost-to-guest-handoff', "Echo requests for the guest are at its port o
     lost_to_guest, 'nic', point='port')
 add('icmp-lost-to-guest-routed', "The host's forward filter drops echo requests for its routed guest.", lost_to_guest,
     mode='routed')
+add('icmp-lost-to-guest-routed-two-points', "Echo requests for a routed guest are at the uplink and not at its port.",
+    lost_to_guest, mode='routed', point='port+uplink')
 
 
 def lost_beyond(s, where='target'):
@@ -276,6 +332,8 @@ def lost_beyond(s, where='target'):
 
 add('icmp-lost-beyond-uplink', "A LAN server's firewall drops the guest's echo requests; its web server answers the guest.",
     lost_beyond)
+add('icmp-lost-beyond-bridge', "A LAN server's firewall drops the guest's echo requests; seen from the host's bridge.",
+    lost_beyond, point='bridge')
 add('icmp-lost-beyond-router', "The router drops the guest's echo requests to one internet address.", lost_beyond, 'router',
     point='port+uplink')
 add('icmp-lost-beyond-routed', "A LAN server's firewall drops the echo requests of a routed guest.", lost_beyond,
@@ -329,7 +387,7 @@ def snat_missing(s, whole=False):
     s.fails(('icmp', target), ('tcp', target))
     s.check('host', echo(8, w.vm.ip, target), '>= 6')
     s.check('host', syn(w.vm.ip, target, 80), '>= 4')
-    s.check('host', f'ip.dst == {w.vm.ip}', '== 0')
+    s.check('host', s.at_point(1, f'ip.dst == {w.vm.ip}'), '== 0')
     s.check('vm', f'ip.src == {target}', '== 0')
     s.expect(mode=None)
     s.fault('nat-snat-missing', 'nat', 'from-guest')
@@ -339,6 +397,8 @@ add('nat-snat-missing-one-guest', "The host's masquerade rule leaves this guest 
     "source, those of its siblings are translated.", snat_missing, mode='nat')
 add('nat-snat-missing-subnet', 'The host forwards its private subnet without a masquerade rule; the guest gets no answer.',
     snat_missing, True, mode='nat')
+add('nat-snat-missing-two-points', "The host's masquerade rule leaves this guest out: its packets pass port and uplink with "
+    'their private source.', snat_missing, mode='nat', point='port+uplink')
 
 
 def nat_no_answer(s, protocols='icmp tcp'):
@@ -364,6 +424,8 @@ add('nat-no-answer-uplink', "The guest's requests leave the host translated; the
     nat_no_answer, mode='nat')
 add('nat-no-answer-two-points', "The guest's requests leave the host translated and stay unanswered; port and uplink were "
     'captured.', nat_no_answer, mode='nat', point='port+uplink')
+add('nat-no-answer-any', "The guest's requests leave the host translated and stay unanswered; the host captured on all "
+    'interfaces.', nat_no_answer, mode='nat', point='any')
 add('nat-no-answer-all-protocols', 'One dead server behind the NAT: ping, TCP and DNS of the guest to it fail, for one '
     'reason.', nat_no_answer, 'icmp tcp udp', mode='nat')
 
@@ -407,6 +469,8 @@ add('nat-return-dropped-forward', "The answers to translated requests reach the 
     return_dropped, mode='nat')
 add('nat-return-dropped-two-points', "The answers are at the uplink and not at the guest's port.", return_dropped, mode='nat',
     point='port+uplink')
+add('nat-return-dropped-any', "The answers are at the uplink and nowhere further in; the host captured on all interfaces.",
+    return_dropped, mode='nat', point='any')
 add('nat-return-dropped-untracked', 'The host does not recognise the answers as those of a translated connection and resets '
     'them itself.', return_dropped, 'notrack', mode='nat')
 
@@ -526,6 +590,10 @@ add('tcp-syn-unanswered-handoff', "The guest's SYNs to one port of a server are 
     syn_unanswered, 'nic', point='port')
 add('tcp-syn-unanswered-routed', "The host's forward filter drops the SYNs of its routed guest to one port of a server.",
     syn_unanswered, 'host', mode='routed')
+add('tcp-syn-unanswered-routed-two-points', "The SYNs of a routed guest to one port of a server are at its port and not at "
+    'the uplink.', syn_unanswered, 'host', mode='routed', point='port+uplink')
+add('tcp-syn-unanswered-beyond-sll1', "A server's firewall drops the guest's SYNs to one port; the host captured on all "
+    'interfaces in the older cooked format.', syn_unanswered, 'beyond', point='sll1')
 add('tcp-syn-unanswered-beyond', "A server's firewall drops the guest's SYNs to one port, and answers other machines.",
     syn_unanswered, 'beyond')
 add('tcp-syn-unanswered-beyond-any', "A server's firewall drops the guest's SYNs to one port; the host captured on all "

@@ -1,7 +1,7 @@
 """ARP and the virtual switch: the rest of the family, and its look-alikes."""
 import traffic
 from scenario import add
-from scenarios import arp_reply, arp_request, echo, syn
+from scenarios import arp_reply, arp_request
 
 
 def none_sent(s):

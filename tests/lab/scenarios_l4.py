@@ -140,6 +140,26 @@ add('tcp-syn-unanswered-midway', "A server answers the guest's first connections
     'changed.', begins_midway)
 
 
+def ends_midway(s):
+    w, server, port = s.w, s.w.s2, 8443
+    traffic.in_thread(server.ns, traffic.http_server, '0.0.0.0', port)
+    w.drop(server, 'input', f'tcp dport {port} ip saddr {w.vm.ip}')
+    s.at(0.8, w.vm, traffic.connect, server.ip, port, 3.4)
+    s.at(1.3, w.vm, traffic.connect, server.ip, port, 3.4)
+    s.at(5.2, server, w.clear, server)
+    for number in range(3):
+        s.at(5.8 + 0.8 * number, w.vm, traffic.http_client, server.ip, port, ['/'], '', None, 0.05)
+    s.fails(('tcp', server.ip))
+    for role in ('host', 'vm'):
+        s.check(role, syn(w.vm.ip, server.ip, port), '>= 10')
+        s.check(role, f'tcp.flags == 0x012 && ip.src == {server.ip} && ip.dst == {w.vm.ip} && tcp.srcport == {port}', '== 3')
+    s.fault('tcp-syn-unanswered', 'beyond-host', 'from-guest', f'{w.vm.ip} > {server.ip}:{port}/tcp')
+
+
+add('tcp-syn-unanswered-ends', "A server drops the guest's first connections and answers the later ones: its firewall was "
+    'mended.', ends_midway)
+
+
 # DNS
 
 def dns_silent(s, where='beyond'):
@@ -177,6 +197,9 @@ add('dns-no-answer-vswitch', "The host's bridge drops the guest's queries to one
 add('dns-no-answer-two-points', "The guest's queries to one resolver are at its port and not at the uplink.", dns_silent, 'lost',
     point='port+uplink')
 add('dns-no-answer-back', "A resolver's answers reach the uplink and not the guest.", dns_silent, 'back')
+
+
+add('nat-no-answer-dns', 'A resolver on the internet drops the queries that leave the NAT.', dns_silent, mode='nat')
 
 
 def dns_slow(s):
