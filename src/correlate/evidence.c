@@ -501,7 +501,7 @@ static size_t points_of(const struct scene *s, const struct visibility *v,
 	if (guest != NO_POINT && run->role != TRY_ROLE_TO_HOST)
 		points[n++] = guest;
 	for (uint32_t i = 0; i < s->n_path; i++)
-		if (visibility_relevance(v, run->chains[0], s->path[i]) ==
+		if (visibility_relevance(v, run->chains[0], s->path[i], false) ==
 		            RELEVANCE_YES ||
 		    run_sighting(s, run, 0, s->path[i]))
 			points[n++] = s->path[i];

@@ -142,7 +142,7 @@ static bool has_quorum(const struct run *run)
 
 static bool is_refused(const struct sorter *so, const struct chain *c)
 {
-	return try_state(so->scene, c) == TRY_STATE_REFUSED;
+	return try_state(so->visibility, so->scene, c) == TRY_STATE_REFUSED;
 }
 
 static const struct try *refused_try(const struct sorter *so,
@@ -548,7 +548,7 @@ static void sort_chain(struct sorter *so, uint32_t i)
 	key.client_port = 0;
 	cv = get_conversation(so, &key);
 	cv->role = role;
-	switch (try_state(s, c)) {
+	switch (try_state(so->visibility, s, c)) {
 	case TRY_STATE_UNDECIDED:
 		cv->n_undecided++;
 		break;

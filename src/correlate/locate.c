@@ -7,7 +7,7 @@ struct steps {
 	const struct chain *chain;
 	uint32_t points[SCENE_POINTS_MAX + 1];
 	const struct sighting *seen[SCENE_POINTS_MAX + 1];
-	enum relevance relevance[SCENE_POINTS_MAX + 1];
+	enum relevance relevance[2][SCENE_POINTS_MAX + 1]; /* by reply */
 	uint32_t n;
 	enum traffic_class class;
 	int64_t timeout_ns;
@@ -104,12 +104,16 @@ static struct steps make_steps(const struct visibility *v,
 			st.points[0] = i;
 	if (st.seen[0])
 		st.points[0] = st.seen[0]->point;
-	st.relevance[0] =
-		st.points[0] == NO_POINT ? RELEVANCE_UNKNOWN : RELEVANCE_YES;
+	for (int reply = 0; reply < 2; reply++)
+		st.relevance[reply][0] = st.points[0] == NO_POINT
+		                                 ? RELEVANCE_UNKNOWN
+		                                 : RELEVANCE_YES;
 	for (uint32_t i = 0; i < s->n_path; i++) {
 		st.points[i + 1] = s->path[i];
 		st.seen[i + 1] = seen_at(s, c, s->path[i]);
-		st.relevance[i + 1] = visibility_relevance(v, c, s->path[i]);
+		for (int reply = 0; reply < 2; reply++)
+			st.relevance[reply][i + 1] = visibility_relevance(
+				v, c, s->path[i], reply);
 	}
 	return st;
 }
@@ -123,7 +127,7 @@ static bool answered(const struct steps *st, uint32_t i)
 static bool could_see(const struct steps *st, uint32_t i,
                       enum path_direction direction, bool reply)
 {
-	if (st->relevance[i] != RELEVANCE_YES || st->points[i] == NO_POINT)
+	if (st->points[i] == NO_POINT)
 		return false;
 	return visibility_could_see(st->visibility, st->points[i], direction,
 	                            st->class, st->chain->host_ns,
@@ -173,9 +177,10 @@ static uint32_t first_absent(const struct steps *st, uint32_t from, int by,
 	bool unknown = false;
 
 	for (uint32_t i = from + (uint32_t)by; i < st->n; i += (uint32_t)by) {
-		if (st->relevance[i] == RELEVANCE_NO)
+		if (st->relevance[reply][i] == RELEVANCE_NO)
 			continue;
-		if (could_see(st, i, direction, reply))
+		if (st->relevance[reply][i] == RELEVANCE_YES &&
+		    could_see(st, i, direction, reply))
 			return i;
 		unknown = true;
 	}
@@ -313,7 +318,19 @@ struct location locate(const struct visibility *v, const struct scene *s,
 	return (struct location){ .known = false };
 }
 
-enum try_state try_state(const struct scene *s, const struct chain *c)
+/* Answered by the guest: did the answer go as far as can be seen? */
+static enum try_state answered_state(const struct visibility *v,
+                                     const struct scene *s,
+                                     const struct chain *c)
+{
+	struct location at = locate(v, s, c);
+
+	return at.known && at.leg == LOST_LEG_REPLY ? TRY_STATE_FAILED
+	                                            : TRY_STATE_WORKED;
+}
+
+enum try_state try_state(const struct visibility *v, const struct scene *s,
+                         const struct chain *c)
 {
 	const struct sighting *at = try_client_end(s, c);
 	const struct try *try = try_of(s, at);
@@ -325,8 +342,15 @@ enum try_state try_state(const struct scene *s, const struct chain *c)
 		return c->stall.stalled ? TRY_STATE_FAILED : TRY_STATE_WORKED;
 	if (try->answer == TRY_REFUSED)
 		return TRY_STATE_REFUSED;
-	if (try->ts_ns + timeout_ns > s->incident->captures[o->capture].last_ns)
+	if (try->ts_ns + timeout_ns >
+	    s->incident->captures[o->capture].last_ns)
 		return TRY_STATE_UNDECIDED;
+	if (try_role(s, c) != TRY_ROLE_TO_GUEST)
+		return TRY_STATE_FAILED;
+	for (uint32_t i = 0; i < c->n; i++)
+		if (try_of(s, &s->sightings[c->first + i])->answer ==
+		    TRY_ANSWERED)
+			return answered_state(v, s, c);
 	return TRY_STATE_FAILED;
 }
 

@@ -50,7 +50,8 @@ const struct sighting *try_client_end(const struct scene *s,
                                       const struct chain *c);
 
 /** try_state() - Did it work, as its client saw it? */
-enum try_state try_state(const struct scene *s, const struct chain *c);
+enum try_state try_state(const struct visibility *v, const struct scene *s,
+                         const struct chain *c);
 
 /** locate() - Where a failed try is lost */
 struct location locate(const struct visibility *v, const struct scene *s,

@@ -6,8 +6,13 @@
 
 #include "correlate/scene.h"
 
+/* A point that nearly all of the guest's tries pass is its own port; the rest is
+ * what was lost before it. */
+#define TRUNK_PERCENT 80
+
 /* What the tries seen at the guest and at one host point say of that point */
 struct votes {
+	uint32_t of; /* unicast tries that some host point shows */
 	uint32_t same;       /* nothing changed */
 	uint32_t routed;     /* TTL less, addresses kept */
 	uint32_t translated; /* other address */
@@ -68,6 +73,18 @@ static void vote(const struct scene *s, struct votes *v, uint32_t vm_point,
 	vote_distance(v, vm, host, from_guest);
 }
 
+static void count_tries(const struct scene *s, struct votes *votes,
+                        const struct chain *c, const struct sighting *vm)
+{
+	const struct flow_table *t = &s->points[vm->point].track.flows;
+	uint32_t protocol = t->flows[t->tries[vm->try].flow].key.protocol;
+
+	if (c->n < 2 || protocol == PROTOCOL_ARP || protocol == PROTOCOL_NDP)
+		return;
+	for (uint32_t i = 0; i < s->n_points; i++)
+		votes[i].of++;
+}
+
 static void collect_votes(const struct scene *s, struct votes *votes)
 {
 	for (size_t i = 0; i < s->n_chains; i++) {
@@ -76,6 +93,7 @@ static void collect_votes(const struct scene *s, struct votes *votes)
 
 		if (!vm)
 			continue;
+		count_tries(s, votes, c, vm);
 		for (uint32_t j = 0; j < c->n; j++) {
 			const struct sighting *h = &s->sightings[c->first + j];
 			const struct flow_table *tv =
@@ -109,6 +127,8 @@ static void mark_points(struct scene *s, const struct votes *votes)
 		/* Copies of broadcasts reach ports that no packet of the guest
 		 * passes. */
 		o->on_path = unicast ? v->unicast > 0 : v->group > 0;
+		o->trunk = v->unicast * 100 >= v->of * TRUNK_PERCENT &&
+		           v->unicast > 0;
 		o->translated = v->translated > v->same + v->routed;
 		o->hop = v->translated + v->routed > v->same;
 	}

@@ -27,6 +27,7 @@
  * @track:	what its packets tell
  * @on_path:	unicast of the guest passes here
  * @depth:	place along the path from the guest (0), for points on it
+ * @trunk:	whatever of the guest passes any point passes this one
  * @hop:	the guest's packets have been routed (TTL less) here
  * @translated:	they have been translated here
  */
@@ -39,6 +40,7 @@ struct observation {
 	enum capture_role role;
 	struct point track;
 	bool on_path;
+	bool trunk;
 	uint32_t depth;
 	bool hop;
 	bool translated;

@@ -113,6 +113,11 @@ static void note_pair(struct visibility *v, const struct sighting *vm,
 		set_add(&v->behind, behind_ip(host->point, &f->key.server));
 }
 
+static bool is_resolution(const struct flow *f)
+{
+	return f->key.protocol == PROTOCOL_ARP || f->key.protocol == PROTOCOL_NDP;
+}
+
 /* Somebody's packet reached the guest: a point that it did not pass is not on
  * the way to him, if it was awake. */
 static void note_answered(struct visibility *v, const struct chain *c,
@@ -127,6 +132,8 @@ static void note_answered(struct visibility *v, const struct chain *c,
 
 	if (from_guest && try->answer != TRY_ANSWERED)
 		return;
+	if (!from_guest && is_resolution(f))
+		return; /* a broadcast comes by every port */
 	for (uint32_t i = 0; i < s->n_path; i++) {
 		const struct observation *o = &s->points[s->path[i]];
 		const struct incident_capture *ic =
@@ -236,7 +243,8 @@ static enum relevance relevance_behind_hop(const struct scene *s,
 
 static enum relevance relevance_on_bridge(const struct visibility *v,
                                           const struct flow *f,
-                                          const struct try *try, uint32_t point)
+                                          const struct try *try, uint32_t point,
+                                          bool reply)
 {
 	const struct scene *s = v->scene;
 	bool from_guest = scene_is_guest_ip(s, &f->key.client);
@@ -244,9 +252,9 @@ static enum relevance relevance_on_bridge(const struct visibility *v,
 		from_guest ? &f->key.server : &f->key.client;
 	struct mac mac = from_guest ? try->dst_mac : try->src_mac;
 
-	if (f->key.protocol == PROTOCOL_ARP || f->key.protocol == PROTOCOL_NDP)
-		return RELEVANCE_YES;
-	if (from_guest && !try->has_dst_mac)
+	if (is_resolution(f) && !reply)
+		return RELEVANCE_YES; /* sent to everybody */
+	if (from_guest && (!try->has_dst_mac || mac_is_group(mac)))
 		mac = f->server_mac;
 	if (set_has(&v->behind, behind_ip(point, ip)) ||
 	    set_has(&v->behind, behind_mac(point, mac)))
@@ -254,32 +262,37 @@ static enum relevance relevance_on_bridge(const struct visibility *v,
 	if (set_has(&v->answered, behind_ip(point, ip)) ||
 	    set_has(&v->answered, behind_mac(point, mac)))
 		return RELEVANCE_NO;
+	/* Past the outermost point a stranger may be a sibling of the guest. */
+	if (s->points[point].trunk &&
+	    (reply || s->points[point].depth < s->n_path))
+		return RELEVANCE_YES;
 	return RELEVANCE_UNKNOWN;
 }
 
 enum relevance visibility_relevance(const struct visibility *v,
-                                    const struct chain *chain, uint32_t point)
+                                    const struct chain *chain, uint32_t point,
+                                    bool reply)
 {
 	const struct scene *s = v->scene;
 	const struct sighting *at = &s->sightings[chain->first];
 	const struct flow_table *t;
+	const struct flow *f;
 
-	for (uint32_t i = 0; i < chain->n; i++) {
-		const struct sighting *g = &s->sightings[chain->first + i];
-
-		if (g->point == point)
-			return RELEVANCE_YES;
-		if (s->points[g->point].role == CAPTURE_ROLE_VM)
-			at = g;
-	}
+	for (uint32_t i = 0; i < chain->n; i++)
+		if (s->points[s->sightings[chain->first + i].point].role ==
+		    CAPTURE_ROLE_VM)
+			at = &s->sightings[chain->first + i];
+	t = &s->points[at->point].track.flows;
+	f = &t->flows[t->tries[at->try].flow];
 	if (s->points[point].role == CAPTURE_ROLE_VM)
 		return RELEVANCE_YES;
-	t = &s->points[at->point].track.flows;
+	for (uint32_t i = 0; i < chain->n; i++)
+		if (s->sightings[chain->first + i].point == point &&
+		    !(reply && is_resolution(f)))
+			return RELEVANCE_YES;
 	if (s->points[point].hop)
-		return relevance_behind_hop(s,
-		                            &t->flows[t->tries[at->try].flow]);
-	return relevance_on_bridge(v, &t->flows[t->tries[at->try].flow],
-	                           &t->tries[at->try], point);
+		return relevance_behind_hop(s, f);
+	return relevance_on_bridge(v, f, &t->tries[at->try], point, reply);
 }
 
 bool visibility_could_see(const struct visibility *v, uint32_t point,

@@ -26,12 +26,14 @@ enum relevance {
 /**
  * visibility_relevance() - Would @chain's packets pass @point?
  * @chain:	a try of or to the guest
+ * @reply:	its answer, not itself
  *
  * Routers and NAT pass no ARP and nothing for the guest's own link; a bridge
  * port passes unicast only for stations that lie behind it.
  */
 enum relevance visibility_relevance(const struct visibility *v,
-                                    const struct chain *chain, uint32_t point);
+                                    const struct chain *chain, uint32_t point,
+                                    bool reply);
 
 /**
  * visibility_could_see() - Would @point have shown a packet of the guest?
