@@ -569,6 +569,22 @@ START_TEST(arp_requests_that_never_reach_the_host)
 }
 END_TEST
 
+/* They are all alike, and faster than some frames travel. */
+START_TEST(repeated_arp_requests_are_told_apart)
+{
+	const struct fact *f;
+
+	all_else_works();
+	for (int64_t i = 0; i < 6; i++)
+		send_arp(i == 3 ? AT_VM : EVERYWHERE, 5100 + 200 * i,
+		         ARP_REQUEST, &guest, &stranger);
+	analyse_tapes();
+	f = expect_fact(FACT_KIND_ARP, 0, OUTCOME_FAILED, 6);
+	ck_assert_int_eq(number(f, FIELD_SEEN_VM), 6);
+	ck_assert_int_eq(number(f, FIELD_SEEN_HOST), 5);
+}
+END_TEST
+
 START_TEST(near_the_end_nothing_is_decided)
 {
 	all_else_works();
@@ -609,6 +625,24 @@ START_TEST(what_the_host_never_shows_is_not_lost_there)
 	expect_unknown(f, FIELD_DIRECTION);
 	ck_assert_int_eq(fact_get(f, FIELD_SEEN_HOST).lo, 0);
 	ck_assert_int_eq(fact_get(f, FIELD_SEEN_HOST).hi, VALUE_MAX);
+}
+END_TEST
+
+/* One answers pings, past the host's point; of the other nothing is known. */
+START_TEST(who_is_not_behind_the_host_is_not_lost_there)
+{
+	static const struct machine unknown = { 7, { 10, 0, 0, 7 } };
+
+	all_else_works();
+	send_echo(AT_VM, 3100, ECHO_REQUEST, &guest, &stranger, 1);
+	send_echo(AT_VM, 3101, ECHO_REPLY, &stranger, &guest, 1);
+	syns(AT_VM, &guest, &stranger, 443);
+	syns(AT_VM, &guest, &unknown, 444);
+	analyse_tapes();
+	expect_unknown(expect_fact(FACT_KIND_TCP, 443, OUTCOME_FAILED, 4),
+	               FIELD_LOST_PLACE);
+	expect_unknown(expect_fact(FACT_KIND_TCP, 444, OUTCOME_FAILED, 4),
+	               FIELD_LOST_PLACE);
 }
 END_TEST
 
@@ -776,9 +810,11 @@ int main(void)
 		guest_is_silent,
 		answer_lost_on_the_way_out,
 		arp_requests_that_never_reach_the_host,
+		repeated_arp_requests_are_told_apart,
 		near_the_end_nothing_is_decided,
 		two_tries_in_a_second_say_nothing,
 		what_the_host_never_shows_is_not_lost_there,
+		who_is_not_behind_the_host_is_not_lost_there,
 		a_host_capture_that_ends_early_shows_nothing_later,
 		one_ping_in_four_is_lost,
 		any_interface_copies_are_no_retransmissions,

@@ -554,16 +554,23 @@ START_TEST(hostile_tcp_options)
 		{ 1, 1, 2, 4 },  { 1, 2, 4, 5 }, { 255, 4, 5, 5 },
 	};
 
+	struct packet p;
+
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
 		const uint8_t *o = options[i];
-		struct packet p =
-			DECODE(LINKTYPE_RAW_IP, IPV4(44, 6), TCP_HEAD(6, 2),
-		               o[0], o[1], o[2], o[3]);
+		p = DECODE(LINKTYPE_RAW_IP, IPV4(44, 6), TCP_HEAD(6, 2), o[0],
+		           o[1], o[2], o[3]);
 
 		expect_syn(&p);
 		ck_assert_uint_eq(p.tcp.mss, 0);
 		ck_assert(!p.tcp.has_timestamp);
 	}
+	/* Known kinds of a wrong length */
+	p = DECODE(LINKTYPE_RAW_IP, IPV4(56, 6), TCP_HEAD(9, 2), 2, 6, 5, 5, 5,
+	           5, 8, 8, 1, 1, 1, 1, 1, 1, 1, 1);
+	expect_syn(&p);
+	ck_assert_uint_eq(p.tcp.mss, 0);
+	ck_assert(!p.tcp.has_timestamp);
 }
 END_TEST
 
@@ -577,6 +584,9 @@ START_TEST(tcp_header_lengths)
 	/* The header is longer than the IP packet; padding does not help. */
 	p = DECODE(LINKTYPE_EN10MB, ETHERNET(0x800), IPV4(40, 6),
 	           TCP_HEAD(6, 2), ZEROS_4);
+	ck_assert_int_eq(p.status, PACKET_STATUS_MALFORMED);
+	p = DECODE_CUT(LINKTYPE_EN10MB, ETHERNET(0x800), IPV4(40, 6),
+	               TCP_HEAD(6, 2));
 	ck_assert_int_eq(p.status, PACKET_STATUS_MALFORMED);
 	p = DECODE_CUT(LINKTYPE_EN10MB, ETHERNET(0x800), IPV4(44, 6),
 	               TCP_HEAD(6, 2), 1, 1, 1);
@@ -721,10 +731,10 @@ END_TEST
 
 START_TEST(dhcp_options)
 {
-	struct packet p = DECODE(LINKTYPE_RAW_IP, IPV4(0, 17), DHCP, 53, 1, 5,
-	                         0, 1, 4, 255, 255, 240, 0, 3, 8, 10, 0, 0, 1,
-	                         10, 0, 0, 2, 54, 4, 10, 0, 0, 3, 50, 4, 10, 0,
-	                         0, 8, 121, 5, 0, 10, 0, 0, 1, 255, 53, 1, 6);
+	struct packet p = DECODE(
+		LINKTYPE_RAW_IP, IPV4(0, 17), DHCP, 53, 1, 5, 0, 1, 4, 255, 255,
+		240, 0, 3, 8, 10, 0, 0, 1, 10, 0, 0, 2, 54, 4, 10, 0, 0, 3, 50,
+		4, 10, 0, 0, 8, 121, 5, 0, 10, 0, 0, 1, 255, 1, 0, 53, 1, 6);
 
 	ck_assert_int_eq(p.status, PACKET_STATUS_OK);
 	ck_assert(p.dhcp.valid);
