@@ -94,10 +94,13 @@ struct incident *analyse(struct capture *const *captures,
 	align_run(&s);
 	chains_build(&s);
 	path_find(&s);
+	clones_find(&s);
 	guest_plan(&s);
 	stalls_find(&s);
 	exchanges_judge(&s);
+	address_facts(&s);
 	matching_run(&s);
+	nic_facts(&s);
 	capture_facts(&s);
 	scene_free(&s);
 	return s.incident;

@@ -125,9 +125,29 @@ static struct conversation *get_conversation(struct sorter *so,
 	return &so->conversations[so->n++];
 }
 
-static bool has_quorum(const struct run *run)
+/* Tries, but a client that asks again at once where it was refused asked once. */
+static size_t distinct_tries(const struct sorter *so, const struct run *run)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < run->n_chains; i++) {
+		const struct sighting *at =
+			try_client_end(so->scene, run->chains[i]);
+		const struct try *try = sighting_try(so->scene, at);
+		const struct try *older = NULL;
+
+		if (try->answer == TRY_REFUSED && try->older != FLOW_NONE)
+			older = &so->scene->points[at->point]
+			                 .track.flows.tries[try->older];
+		n += !older || older->id != try->id;
+	}
+	return n;
+}
+
+static bool has_quorum(const struct sorter *so, const struct run *run)
 {
 	int64_t span_ns;
+	size_t n;
 
 	if (run->n_chains == 0)
 		return false;
@@ -136,8 +156,9 @@ static bool has_quorum(const struct run *run)
 			return true; /* it was sent again and again already */
 	span_ns = run->chains[run->n_chains - 1]->host_ns -
 	          run->chains[0]->host_ns;
-	return run->n_chains >= QUORUM_TRIES ||
-	       (run->n_chains >= QUORUM_FEW && span_ns >= QUORUM_SPAN_NS);
+	n = distinct_tries(so, run);
+	return n >= QUORUM_TRIES ||
+	       (n >= QUORUM_FEW && span_ns >= QUORUM_SPAN_NS);
 }
 
 static bool is_refused(const struct sorter *so, const struct chain *c)
@@ -156,15 +177,19 @@ static const struct try *refused_try(const struct sorter *so,
 	return NULL;
 }
 
-/* The place that most failed tries agree on */
+/* The place that most failed tries agree on; if it was refused, most refused */
 static struct location majority(const struct sorter *so, const struct run *run)
 {
 	struct location best = { .known = false };
 	size_t best_count = 0, n = run->n_chains < 64 ? run->n_chains : 64;
 	struct location at[64];
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		at[i] = locate(so->visibility, so->scene, run->chains[i]);
+		if (run->outcome == OUTCOME_REFUSED &&
+		    !is_refused(so, run->chains[i]))
+			at[i].known = false;
+	}
 	for (size_t i = 0; i < n; i++) {
 		size_t count = 0;
 
@@ -444,6 +469,7 @@ static void write_run(const struct sorter *so, struct run *run, uint32_t ports)
 	                               run->role == TRY_ROLE_FROM_GUEST
 	                                       ? &run->key.client
 	                                       : &run->key.server));
+	run_add_neighbour(s, run, f);
 	run_add_evidence(s, so->visibility, run, f);
 }
 
@@ -499,7 +525,7 @@ static void close_run(struct sorter *so, struct conversation *cv)
 	if (cv->n_open == 0)
 		return;
 	run = make_run(so, cv, cv->newest, cv->n_open);
-	if (has_quorum(&run))
+	if (has_quorum(so, &run))
 		write_run(so, &run, so->ports[cv->ports]);
 	else
 		scatter(so, cv);
@@ -543,7 +569,7 @@ static void sort_chain(struct sorter *so, uint32_t i)
 		return;
 	key = sighting_flow(s, try_reference(s, c))->key;
 	/* Only requests that somebody has to answer can fail. */
-	if (key.protocol == PROTOCOL_UDP || key.protocol == PROTOCOL_NDP)
+	if (key.protocol == PROTOCOL_NDP)
 		return;
 	key.client_port = 0;
 	cv = get_conversation(so, &key);

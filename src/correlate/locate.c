@@ -270,6 +270,56 @@ static struct location locate_to_guest(const struct steps *st)
 	                absent);
 }
 
+static bool refused(const struct steps *st, uint32_t i)
+{
+	return st->seen[i] &&
+	       try_of(st->scene, st->seen[i])->answer == TRY_REFUSED;
+}
+
+/* Nobody between two points refuses in a NAT's place but the host. */
+static struct location refused_between(const struct steps *st, uint32_t after,
+                                       uint32_t before,
+                                       enum path_direction direction)
+{
+	struct location at = make_gap(st, LOST_LEG_RESPONDER, direction, after,
+	                              before);
+
+	if (at.place == PLACE_NAT)
+		at.place = PLACE_HOST;
+	return at;
+}
+
+/*
+ * Who refuses sits behind the last point, on the way of the request, that shows
+ * the refusal: either there is no further one, or it lacks it.
+ */
+static struct location locate_refusal(const struct steps *st, bool from_guest)
+{
+	const struct location unknown = { .known = false };
+	enum path_direction there = from_guest ? PATH_DIRECTION_FROM_GUEST
+	                                       : PATH_DIRECTION_TO_GUEST;
+	enum path_direction back = from_guest ? PATH_DIRECTION_TO_GUEST
+	                                      : PATH_DIRECTION_FROM_GUEST;
+	uint32_t last = UINT32_MAX, absent;
+
+	for (uint32_t i = 0; i < st->n; i++)
+		if (refused(st, i) && (from_guest || last == UINT32_MAX))
+			last = i;
+	if (last == UINT32_MAX)
+		return unknown;
+	if (!from_guest && last == 0)
+		return responder(st, PLACE_GUEST, there, 0);
+	absent = first_absent(st, last, from_guest ? 1 : -1, there, false);
+	if (absent == UINT32_MAX)
+		absent = first_absent(st, last, from_guest ? 1 : -1, back,
+		                      true);
+	if (absent == UINT32_MAX || (absent == last && last == 0))
+		return unknown;
+	if (absent == last)
+		return responder(st, PLACE_BEYOND_HOST, there, last);
+	return refused_between(st, last, absent, there);
+}
+
 /* The bytes were seen on one side of the gap and not on the other. */
 static struct location locate_stall(const struct steps *st)
 {
@@ -296,13 +346,18 @@ struct location locate(const struct visibility *v, const struct scene *s,
 {
 	struct steps st = make_steps(v, s, c);
 
+	bool is_refused = try_of(s, try_client_end(s, c))->answer ==
+	                  TRY_REFUSED;
+
 	if (c->stall.stalled)
 		return locate_stall(&st);
 	switch (try_role(s, c)) {
 	case TRY_ROLE_FROM_GUEST:
-		return locate_from_guest(&st);
+		return is_refused ? locate_refusal(&st, true)
+		                  : locate_from_guest(&st);
 	case TRY_ROLE_TO_GUEST:
-		return locate_to_guest(&st);
+		return is_refused ? locate_refusal(&st, false)
+		                  : locate_to_guest(&st);
 	case TRY_ROLE_TO_HOST:
 		return (struct location){
 			.known = true,
@@ -340,8 +395,13 @@ enum try_state try_state(const struct visibility *v, const struct scene *s,
 
 	if (try->answer == TRY_ANSWERED)
 		return c->stall.stalled ? TRY_STATE_FAILED : TRY_STATE_WORKED;
+	/* A traceroute wants this answer. */
+	if (try->answer == TRY_REFUSED && try->refusal == REFUSAL_TTL_EXCEEDED)
+		return TRY_STATE_UNDECIDED;
 	if (try->answer == TRY_REFUSED)
 		return TRY_STATE_REFUSED;
+	if (protocol == PROTOCOL_UDP)
+		return TRY_STATE_UNDECIDED; /* it need not be answered */
 	if (try->ts_ns + timeout_ns >
 	    s->incident->captures[o->capture].last_ns)
 		return TRY_STATE_UNDECIDED;

@@ -295,6 +295,8 @@ static void run(struct merge *m)
 			advance(m, r);
 			continue;
 		}
+		outage_note(m->scene, (uint32_t)(r->point - m->scene->points),
+		            &r->packet, r->host_ns);
 		if (is_guests(m, r, &direction))
 			feed(m, r, key, direction);
 		else if (r->point->role == CAPTURE_ROLE_HOST)
@@ -320,6 +322,7 @@ void matching_run(struct scene *s)
 		advance(&m, &m.readers[i]);
 	}
 	run(&m);
+	s->outages_known = true;
 	free(m.readers);
 	free(m.queue);
 	hash_table_free(&m.index);

@@ -26,6 +26,15 @@ struct run {
 	struct location location;
 };
 
+/** point_claim() - A new claim at @point, limited to it; sets its index */
+struct claim *point_claim(const struct scene *s, uint32_t point,
+                          int32_t *index);
+
+/** run_add_neighbour() - What the link says of the run: does the guest send the
+ * peer anything, is the MAC that it uses the current one, who routes there */
+void run_add_neighbour(const struct scene *s, const struct run *run,
+                       struct fact *fact);
+
 /** run_add_evidence() - Build the claims of @run and hang them on @fact */
 void run_add_evidence(struct scene *s, const struct visibility *v,
                       const struct run *run, struct fact *fact);

@@ -107,6 +107,35 @@ struct chain {
 	struct stall stall;
 };
 
+/**
+ * struct outage - Since when a point of the host lacks the guest
+ * @since_ns:	last frame of the guest here, in the host's clock
+ * @last_ns:	last frame of the guest in its own capture
+ * @out, @in:	frames that the guest sent, unicast that it received, since then
+ * @others:	frames of others that this point has seen since then
+ */
+struct outage {
+	bool seen;
+	int64_t since_ns;
+	int64_t last_ns;
+	uint64_t out;
+	uint64_t in;
+	uint64_t others;
+};
+
+/**
+ * struct foreign - An address that another machine uses with the guest's MAC
+ * @point:	where its frames were seen
+ * @frames:	how many
+ */
+struct foreign {
+	struct in6_addr ip;
+	uint32_t point;
+	uint64_t frames;
+	int64_t first_ns;
+	int64_t last_ns;
+};
+
 struct scene {
 	struct capture *const *captures;
 	size_t n_captures;
@@ -125,6 +154,10 @@ struct scene {
 	size_t n_chains;
 	uint32_t path[SCENE_POINTS_MAX]; /* guest's point first */
 	uint32_t n_path;
+	struct outage outages[SCENE_POINTS_MAX];
+	bool outages_known; /* the second reading has been done */
+	struct foreign foreign[4];
+	size_t n_foreign;
 	struct incident *incident;
 };
 
@@ -177,6 +210,20 @@ void stalls_find(struct scene *s);
 
 /** exchanges_judge() - Runs of tries to facts */
 void exchanges_judge(struct scene *s);
+
+/** clones_find() - Addresses that others use with the guest's MAC: they are not
+ * the guest's */
+void clones_find(struct scene *s);
+
+/** address_facts() - Addresses that two claim, and who answers for others */
+void address_facts(struct scene *s);
+
+/** outage_note() - A packet of the second reading, seen at @point */
+void outage_note(struct scene *s, uint32_t point, const struct packet *p,
+                 int64_t host_ns);
+
+/** nic_facts() - The facts about the guest's NIC */
+void nic_facts(struct scene *s);
 
 /** capture_facts() - The facts about the captures themselves */
 void capture_facts(struct scene *s);

@@ -137,7 +137,8 @@ void survey_run(struct scene *s)
 		read_capture(s, i);
 	for (uint32_t i = 0; i < s->n_points; i++)
 		if (s->points[i].track.flows.full ||
-		    s->points[i].track.stations.full || s->points[i].track.full)
+		    s->points[i].track.stations.full ||
+		    s->points[i].track.claims.full || s->points[i].track.full)
 			incident_add_limit(
 				s->incident,
 				"a table of exchanges was full: later "

@@ -7,6 +7,10 @@
 #define ALL_KINDS (FACT_KIND_BIT(FACT_KIND_COUNT) - 1)
 #define PAIR FACT_KIND_BIT(FACT_KIND_CAPTURE_PAIR)
 #define CAPTURE FACT_KIND_BIT(FACT_KIND_CAPTURE)
+#define ADDRESS FACT_KIND_BIT(FACT_KIND_ADDRESS)
+#define NIC FACT_KIND_BIT(FACT_KIND_NIC)
+/* Kinds that tell when and where */
+#define PLACED (FACT_KINDS_EXCHANGE | ADDRESS | NIC)
 
 static const char *const place_words[] = {
 	[PLACE_GUEST] = "guest",
@@ -147,10 +151,10 @@ static const struct field_info fields[FIELD_COUNT] = {
 		EXCHANGE("answers", NUMBER, "answers that reached the client"),
 	[FIELD_OUTCOME] =
 		EXCHANGE_WORD("outcome", outcome, "what became of it"),
-	[FIELD_FIRST] = EXCHANGE("first", TIME, "first request"),
-	[FIELD_LAST] = EXCHANGE("last", TIME, "last request"),
-	[FIELD_SPAN] = EXCHANGE("span", DURATION,
-	                        "from the first request to the last"),
+	[FIELD_FIRST] = ROW(PLACED, "first", TIME, "first request"),
+	[FIELD_LAST] = ROW(PLACED, "last", TIME, "last request"),
+	[FIELD_SPAN] = ROW(PLACED, "span", DURATION,
+	                   "from the first request to the last"),
 	[FIELD_SEEN_VM] =
 		EXCHANGE("seen.vm", NUMBER, "requests in the guest's capture"),
 	[FIELD_SEEN_HOST] =
@@ -167,7 +171,7 @@ static const struct field_info fields[FIELD_COUNT] = {
 		"what was lost: the request, its answer, or the responder "
 		"said nothing"),
 	[FIELD_LOST_PLACE] =
-		EXCHANGE_WORD("lost.place", place, "where it was lost"),
+		WORD(PLACED, "lost.place", place, "where it was lost"),
 	[FIELD_LOST_SPLIT] =
 		EXCHANGE("lost.split", BOOL,
 	                 "several places lie in the gap: it is not narrowed"),
@@ -195,6 +199,23 @@ static const struct field_info fields[FIELD_COUNT] = {
 	[FIELD_CLIENT_PORTS_TRIED] =
 		EXCHANGE("client.ports_tried", NUMBER,
 	                 "distinct ports of the server that the client tried"),
+	[FIELD_SILENT_TO_PEER] = EXCHANGE(
+		"silent_to_peer", BOOL,
+		"the guest sent the other address nothing at all"),
+	[FIELD_NEXT_HOP_CURRENT] = EXCHANGE(
+		"next_hop.mac_is_current", BOOL,
+		"the guest sends to the MAC that the next hop uses now"),
+	[FIELD_NEXT_HOP_MAC] = EXCHANGE("next_hop.mac", MAC,
+	                                "the MAC that the guest sends to"),
+	[FIELD_NEXT_HOP_MAC_NOW] =
+		EXCHANGE("next_hop.mac_now", MAC,
+	                 "the MAC that the next hop uses now"),
+	[FIELD_SERVER_VIA_ROUTER] =
+		EXCHANGE("server.via_router", BOOL,
+	                 "other machines reach the server through a router"),
+	[FIELD_DST_MAC] = EXCHANGE("dst_mac", MAC,
+	                           "the MAC that requests to the guest carry "
+	                           "instead of its own"),
 
 	[FIELD_PAIR_SHARED_PACKETS] = ROW(PAIR, "shared_packets", NUMBER,
 	                                  "packets found in both captures"),
@@ -244,6 +265,65 @@ static const struct field_info fields[FIELD_COUNT] = {
 		ROW(CAPTURE, "drops", NUMBER, "frames that the capture missed"),
 	[FIELD_CAPTURE_CUT] =
 		ROW(CAPTURE, "cut", BOOL, "the file ends within a frame"),
+
+	[FIELD_ADDRESS_IP] = ROW(ADDRESS, "ip", IP, "the address"),
+	[FIELD_ADDRESS_FIRST_MAC] =
+		ROW(ADDRESS, "first_mac", MAC, "who claimed it first"),
+	[FIELD_ADDRESS_SECOND_MAC] = ROW(ADDRESS, "second_mac", MAC,
+	                                 "who else claims it; absent: nobody"),
+	[FIELD_ADDRESS_IS_GUESTS] =
+		ROW(ADDRESS, "is_guests", BOOL, "it is the guest's own"),
+	[FIELD_ADDRESS_IS_GATEWAYS] =
+		ROW(ADDRESS, "is_gateways", BOOL, "it is its gateway's"),
+	[FIELD_ADDRESS_BOTH_ALIVE] =
+		ROW(ADDRESS, "both_alive", BOOL,
+	            "the first speaks for it after the second began"),
+	[FIELD_ADDRESS_DOUBLES] = ROW(ADDRESS, "doubles", NUMBER,
+	                              "requests that both answered"),
+	[FIELD_ADDRESS_REFUSED_PROBES] =
+		ROW(ADDRESS, "refused_probes", NUMBER,
+	            "probes for a free address that the owner answered"),
+	[FIELD_ADDRESS_UNSOLICITED] =
+		ROW(ADDRESS, "unsolicited", NUMBER,
+	            "claims of the second that nobody asked for"),
+	[FIELD_ADDRESS_PERIOD] = ROW(ADDRESS, "period", DURATION,
+	                             "between two of them, on average"),
+	[FIELD_ADDRESS_ORIGINATES] =
+		ROW(ADDRESS, "originates", BOOL,
+	            "the second sends packets of its own from it"),
+	[FIELD_ADDRESS_VIRTUAL_MAC] =
+		ROW(ADDRESS, "virtual_mac", BOOL,
+	            "one of them is a MAC of VRRP, HSRP, GLBP or CARP"),
+	[FIELD_ADDRESS_ONE_MACHINE] =
+		ROW(ADDRESS, "one_machine", BOOL,
+	            "both claim another address together: NICs of one machine"),
+	[FIELD_ADDRESS_PROXIED] =
+		ROW(ADDRESS, "proxied", NUMBER,
+	            "addresses of others that one MAC answers for"),
+
+	[FIELD_NIC_MAC] = ROW(NIC, "mac", MAC, "its address"),
+	[FIELD_NIC_IP] = ROW(NIC, "ip", IP, "its first IP address"),
+	[FIELD_NIC_FRAMES_OUT] = ROW(NIC, "frames_out", NUMBER,
+	                             "frames that it sent meanwhile"),
+	[FIELD_NIC_UNICAST_IN] =
+		ROW(NIC, "unicast_in", NUMBER,
+	            "frames that came in for it alone meanwhile"),
+	[FIELD_NIC_AT_HOST] =
+		ROW(NIC, "at_host", NUMBER,
+	            "its frames at the host's outer point meanwhile"),
+	[FIELD_NIC_HOST_FRAMES] = ROW(NIC, "host_frames", NUMBER,
+	                              "frames of others there meanwhile"),
+	[FIELD_NIC_TARGETS_KNOWN] =
+		ROW(NIC, "targets_known", NUMBER,
+	            "addresses that it asked for and that speak there"),
+	[FIELD_NIC_BEFORE] = ROW(NIC, "seen_before", BOOL,
+	                         "its frames were there before that time"),
+	[FIELD_NIC_FOREIGN_IP] =
+		ROW(NIC, "foreign.ip", IP,
+	            "an address used with its MAC, not by it; absent: none"),
+	[FIELD_NIC_FOREIGN_FRAMES] =
+		ROW(NIC, "foreign.frames", NUMBER,
+	            "frames with its MAC at the host that it did not send"),
 
 	[FIELD_LABEL_GUEST] = ROW(ALL_KINDS, "guest", LABEL, "the guest's NIC"),
 	[FIELD_LABEL_SEGMENT] =

@@ -8,6 +8,9 @@
 #define ARP_REQUEST 1
 #define ARP_REPLY 2
 
+/* A reply so long after the request answers it. */
+#define SOLICITED_NS INT64_C(1000000000)
+
 static struct flow_key key_of(const struct in6_addr *asker,
                               const struct in6_addr *target)
 {
@@ -54,8 +57,24 @@ static void track_reply(struct point *point, const struct packet *p)
 	}
 }
 
+/* Was the reply asked for, by this asker or with a probe, shortly before? */
+static bool is_solicited(const struct point *point, const struct packet *p)
+{
+	const struct flow_table *t = &point->flows;
+	struct flow_key key = key_of(&p->arp.target_ip, &p->arp.sender_ip);
+	uint32_t flow = flow_table_find(t, &key);
+
+	if (addr_is_zero(&p->arp.target_ip))
+		return true;
+	if (flow == FLOW_NONE || t->flows[flow].newest == FLOW_NONE)
+		return false;
+	return p->ts_ns - t->tries[t->flows[flow].newest].ts_ns <= SOLICITED_NS;
+}
+
 void track_arp(struct point *point, const struct packet *p)
 {
+	claim_log_feed(&point->claims, p,
+	               p->arp.op == ARP_REPLY && is_solicited(point, p));
 	if (p->arp.op == ARP_REQUEST)
 		track_request(point, p);
 	if (p->arp.op == ARP_REPLY)

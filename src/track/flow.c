@@ -116,6 +116,7 @@ void flow_table_note_client(struct flow_table *t, uint32_t flow,
 	note_time(f, p);
 	f->sent++;
 	f->sent_bytes += p->payload_len;
+	f->client_last_ns = p->ts_ns;
 	f->client_ttl = p->ttl;
 	f->client_mac = p->eth_src;
 	if (p->has_eth_dst)
@@ -130,6 +131,7 @@ void flow_table_note_server(struct flow_table *t, uint32_t flow,
 	note_time(f, p);
 	f->received++;
 	f->received_bytes += p->payload_len;
+	f->server_last_ns = p->ts_ns;
 	f->server_ttl = p->ttl;
 	f->server_mac = p->eth_src;
 }

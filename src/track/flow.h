@@ -44,6 +44,12 @@ struct tcp_progress {
 	bool known;
 };
 
+enum flow_forgot {
+	FLOW_FORGOT_NOBODY,
+	FLOW_FORGOT_CLIENT,
+	FLOW_FORGOT_SERVER,
+};
+
 /**
  * struct flow - One flow
  * @newest:	its newest try, or FLOW_NONE
@@ -56,6 +62,10 @@ struct tcp_progress {
  * @next_hop:	link address that the client's packets were sent to
  * @client_ttl, @server_ttl: of the last packet of each
  * @client_data, @server_data: TCP: how far each side's bytes got
+ * @client_last_ns, @server_last_ns: last packet of each
+ * @finished:	TCP: a FIN was seen
+ * @forgot:	TCP: who answered the other's data with a bare reset, as one
+ *		does that does not know the connection (RFC 9293, 3.5.1)
  */
 struct flow {
 	struct flow_key key;
@@ -81,6 +91,10 @@ struct flow {
 	bool has_syn;
 	struct tcp_progress client_data;
 	struct tcp_progress server_data;
+	int64_t client_last_ns;
+	int64_t server_last_ns;
+	bool finished;
+	enum flow_forgot forgot;
 };
 
 enum try_answer {

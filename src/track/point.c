@@ -117,4 +117,5 @@ void point_free(struct point *point)
 	free(point->dns_hints);
 	free(point->errors);
 	free(point->leases);
+	claim_log_free(&point->claims);
 }

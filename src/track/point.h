@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "decode/packet.h"
+#include "track/claim_log.h"
 #include "track/flow.h"
 #include "track/second_set.h"
 #include "track/station.h"
@@ -87,6 +88,7 @@ struct point {
 	size_t n_errors;
 	struct dhcp_lease *leases;
 	size_t n_leases;
+	struct claim_log claims;
 	bool full;
 };
 

@@ -4,6 +4,9 @@
  */
 #include "track/tracker.h"
 
+/* After less silence a bare reset is nothing unusual. */
+#define FORGOTTEN_IDLE_NS INT64_C(1000000000)
+
 static bool is_syn(const struct packet *p)
 {
 	return (p->tcp.flags & (TCP_FLAG_SYN | TCP_FLAG_ACK | TCP_FLAG_RST)) ==
@@ -72,6 +75,20 @@ static void track_syn(struct point *point, const struct packet *p)
 	               &point->flows.flows[flow].server_data, p);
 }
 
+/*
+ * A reset without ACK, numbered as the last acknowledgement says, answers data
+ * for a connection that its sender does not know.  Only after a pause: else it
+ * is the end of one that was closed in a hurry.
+ */
+static bool is_forgotten(const struct flow *f, const struct packet *p,
+                         const struct tcp_progress *own, int64_t own_last_ns)
+{
+	return is_reset(p) && !(p->tcp.flags & TCP_FLAG_ACK) && !f->finished &&
+	       own->known && p->tcp.seq == own->acked &&
+	       f->client_data.known && f->server_data.known &&
+	       p->ts_ns - own_last_ns >= FORGOTTEN_IDLE_NS;
+}
+
 /* A packet of the server answers all SYNs of this connection before it. */
 static void answer_syns(struct flow_table *t, uint32_t flow,
                         const struct packet *p, enum try_answer answer)
@@ -94,16 +111,20 @@ static void track_server(struct point *point, uint32_t flow,
                          const struct packet *p)
 {
 	struct flow_table *t = &point->flows;
+	struct flow *f = &t->flows[flow];
 
+	if (is_forgotten(f, p, &f->server_data, f->server_last_ns))
+		f->forgot = FLOW_FORGOT_SERVER;
+	f->finished |= (p->tcp.flags & TCP_FLAG_FIN) != 0;
 	flow_table_note_server(t, flow, p);
-	track_progress(&t->flows[flow].server_data, &t->flows[flow].client_data,
+	track_progress(&f->server_data, &f->client_data,
 	               p);
 	if (is_synack(p)) {
-		t->flows[flow].synacks++;
+		f->synacks++;
 		answer_syns(t, flow, p, TRY_ANSWERED);
 	}
 	if (is_reset(p)) {
-		t->flows[flow].server_resets++;
+		f->server_resets++;
 		answer_syns(t, flow, p, TRY_REFUSED);
 	}
 }
@@ -114,6 +135,9 @@ static void track_client(struct point *point, uint32_t flow,
 	struct flow_table *t = &point->flows;
 	struct flow *f = &t->flows[flow];
 
+	if (is_forgotten(f, p, &f->client_data, f->client_last_ns))
+		f->forgot = FLOW_FORGOT_CLIENT;
+	f->finished |= (p->tcp.flags & TCP_FLAG_FIN) != 0;
 	flow_table_note_client(t, flow, p);
 	track_progress(&f->client_data, &f->server_data, p);
 	if (!is_reset(p))
