@@ -16,7 +16,7 @@ sys.dont_write_bytecode = True
 import netns  # noqa: E402
 import scenario  # noqa: E402
 
-TOOLS = ['ip', 'nft', 'tcpdump', 'dumpcap', 'tshark', 'editcap', 'mergecap', 'ping', 'gzip', 'zstd', 'arping',
+TOOLS = ['ip', 'nft', 'tcpdump', 'dumpcap', 'tshark', 'editcap', 'mergecap', 'ping', 'gzip', 'zstd',
          'conntrack']
 TRIES, LIMIT_SECONDS = 3, 150
 

@@ -95,8 +95,11 @@ def takeover(s):
     def move():
         old.ns.ip(f'addr del {address}/32 dev eth0')
         new.ns.ip(f'addr add {address}/32 dev eth0')
-        new.ns.run('arping', '-c', '3', '-i', 'eth0', '-P', '-U', '-S', address, address, may_fail=True)
-        new.ns.run('arping', '-A', '-c', '3', '-I', 'eth0', address, may_fail=True)
+        sock = traffic.socket.socket(traffic.socket.AF_PACKET, traffic.socket.SOCK_RAW)
+        sock.bind(('eth0', 0))
+        for _ in range(3):
+            sock.send(traffic.arp(new.mac, address, address))
+            traffic.time.sleep(0.4)
     s.at(1.5, w.vm, traffic.http_client, address, 80, ['/', '/b/900'])
     s.at(moment, new, move)
     s.at(moment + 4, w.vm, traffic.http_client, address, 80, ['/', '/b/900'])
