@@ -11,6 +11,15 @@
  * some drift. */
 #define CLUSTER_NS INT64_C(1000000000)
 
+/* The same broadcast is seen at both sides within this time, */
+#define SHARP_NS INT64_C(3000000)
+
+/* ... and so many of them are no accident. */
+#define SHARP_MIN 4
+
+/* Of a broadcast that is sent again and again, so many are looked at. */
+#define REPEATS_MAX 32
+
 struct rare {
 	uint64_t key;
 	int64_t ts_ns;
@@ -43,7 +52,7 @@ static bool is_rare(const struct flow *f)
 }
 
 static void collect(const struct scene *s, uint32_t point,
-                    struct rare_list *list)
+                    struct rare_list *list, bool broadcasts)
 {
 	const struct observation *o = &s->points[point];
 	const struct flow_table *t = &o->track.flows;
@@ -58,7 +67,7 @@ static void collect(const struct scene *s, uint32_t point,
 			.point = point,
 		};
 
-		if (!is_rare(f))
+		if (is_rare(f) == broadcasts)
 			continue;
 		if (try->answer != TRY_UNANSWERED)
 			item.answer_ns = try->answer_ns;
@@ -153,6 +162,66 @@ static size_t keep_cluster(struct clock_pair *pairs, size_t n)
 	return best;
 }
 
+/* All pairs of one broadcast that was repeated to the letter; few are enough. */
+static void pair_all(const struct rare *items, size_t n,
+                     struct clock_pair **pairs, size_t *n_pairs,
+                     size_t *capacity)
+{
+	size_t n_guest = 0;
+
+	while (n_guest < n && items[n_guest].from_guest_side)
+		n_guest++;
+	for (size_t i = 0; i < n_guest && i < REPEATS_MAX; i++)
+		for (size_t j = n_guest; j < n && j < n_guest + REPEATS_MAX;
+		     j++)
+			add_pair(pairs, n_pairs, capacity,
+			         (struct clock_pair){
+					 .direction = PATH_DIRECTION_TO_GUEST,
+					 .host_ns = items[j].ts_ns,
+					 .guest_ns = items[i].ts_ns,
+				 });
+}
+
+static int64_t offset_of(const struct clock_pair *pair)
+{
+	return pair->guest_ns - pair->host_ns;
+}
+
+/*
+ * The offset on which most pairs agree to the millisecond.  Accidents happen
+ * since tries are repeated by the second: it must be twice as good as any other.
+ */
+static size_t keep_sharp(struct clock_pair *pairs, size_t n)
+{
+	size_t from = 0, best_from = 0, best = 0, second = 0;
+
+	if (n > 0)
+		qsort(pairs, n, sizeof(*pairs), by_offset);
+	for (size_t to = 0; to < n; to++) {
+		while (offset_of(&pairs[to]) - offset_of(&pairs[from]) >
+		       SHARP_NS)
+			from++;
+		if (to - from + 1 > best) {
+			best = to - from + 1;
+			best_from = from;
+		}
+	}
+	from = 0;
+	for (size_t to = 0; to < n; to++) {
+		while (offset_of(&pairs[to]) - offset_of(&pairs[from]) >
+		       SHARP_NS)
+			from++;
+		if ((to < best_from || from >= best_from + best) &&
+		    to - from + 1 > second)
+			second = to - from + 1;
+	}
+	if (best < SHARP_MIN || best < 2 * second)
+		return 0;
+	for (size_t i = 0; i < best; i++)
+		pairs[i] = pairs[best_from + i];
+	return best;
+}
+
 /* First instant that both sides cover, in the host's clock */
 static int64_t common_start(const struct scene *s, int64_t offset_ns)
 {
@@ -170,33 +239,52 @@ static int64_t common_start(const struct scene *s, int64_t offset_ns)
 	return start == INT64_MIN ? 0 : start;
 }
 
-void align_run(struct scene *s)
+typedef void pair_function(const struct rare *items, size_t n,
+                           struct clock_pair **pairs, size_t *n_pairs,
+                           size_t *capacity);
+
+/* What both sides have of one kind of request, as pairs of times */
+static size_t find_pairs(const struct scene *s, bool broadcasts,
+                         pair_function *pair, struct clock_pair **pairs)
 {
 	struct rare_list list = { 0 };
-	struct clock_pair *pairs = NULL;
-	size_t n_pairs = 0, capacity = 0, guess;
+	size_t n_pairs = 0, capacity = 0;
 
 	for (uint32_t i = 0; i < s->n_points; i++)
-		collect(s, i, &list);
+		collect(s, i, &list, broadcasts);
 	if (list.n > 0)
 		qsort(list.items, list.n, sizeof(*list.items), by_key);
 	for (size_t i = 0, j; i < list.n; i = j) {
 		for (j = i + 1;
 		     j < list.n && list.items[j].key == list.items[i].key; j++)
 			;
-		pair_up(&list.items[i], j - i, &pairs, &n_pairs, &capacity);
+		pair(&list.items[i], j - i, pairs, &n_pairs, &capacity);
 	}
+	free(list.items);
+	return n_pairs;
+}
+
+void align_run(struct scene *s)
+{
+	struct clock_pair *pairs = NULL;
+	size_t n_pairs = find_pairs(s, false, pair_up, &pairs);
+
 	if (n_pairs > 0)
 		n_pairs = keep_cluster(pairs, n_pairs);
 	s->shared_packets = n_pairs;
+	if (n_pairs == 0) {
+		/* What everybody on the link hears is no packet of the guest's,
+		 * but tells the time. */
+		free(pairs);
+		pairs = NULL;
+		n_pairs = find_pairs(s, true, pair_all, &pairs);
+		n_pairs = keep_sharp(pairs, n_pairs);
+	}
 	s->aligned = n_pairs > 0;
-	if (n_pairs > 0) {
-		guess = n_pairs / 2;
+	if (n_pairs > 0)
 		s->clock = clock_line_fit(
 			pairs, n_pairs,
-			common_start(s, pairs[guess].guest_ns -
-		                                pairs[guess].host_ns));
-	}
-	free(list.items);
+			common_start(s, pairs[n_pairs / 2].guest_ns -
+		                                pairs[n_pairs / 2].host_ns));
 	free(pairs);
 }

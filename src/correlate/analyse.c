@@ -98,6 +98,7 @@ struct incident *analyse(struct capture *const *captures,
 	guest_plan(&s);
 	stalls_find(&s);
 	exchanges_judge(&s);
+	forgotten_find(&s);
 	address_facts(&s);
 	matching_run(&s);
 	nic_facts(&s);

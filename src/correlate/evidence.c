@@ -34,6 +34,7 @@ struct terms {
 	uint32_t point;
 	bool seen;       /* at least one try was */
 	bool has_client; /* its address here is known */
+	bool has_server;
 	struct in6_addr client;
 	struct in6_addr server;
 	uint16_t server_port;
@@ -124,6 +125,8 @@ static struct terms make_terms(const struct maker *m, uint32_t point)
 		.server_port = run->key.server_port,
 		.client_mac = sighting_flow(s, ref)->client_mac,
 		.has_client = true,
+		.has_server = run->role != TRY_ROLE_TO_HOST ||
+		              s->points[point].role == CAPTURE_ROLE_HOST,
 	};
 
 	for (size_t i = 0; i < run->n_chains; i++) {
@@ -170,7 +173,9 @@ static void add_ends(struct claim *c, const struct terms *t, bool reply)
 	if (t->has_client)
 		claim_add_ip(c, reply ? CLAIM_IP_DST : CLAIM_IP_SRC,
 		             &t->client);
-	claim_add_ip(c, reply ? CLAIM_IP_SRC : CLAIM_IP_DST, &t->server);
+	if (t->has_server)
+		claim_add_ip(c, reply ? CLAIM_IP_SRC : CLAIM_IP_DST,
+		             &t->server);
 }
 
 static void add_arp(struct claim *c, const struct terms *t, bool reply)
@@ -201,8 +206,11 @@ static void add_icmp(struct claim *c, const struct terms *t, bool reply)
 static void add_tcp(struct claim *c, const struct terms *t, bool reply)
 {
 	add_ends(c, t, reply);
-	claim_add_number(c, reply ? CLAIM_TCP_SRC_PORT : CLAIM_TCP_DST_PORT,
-	                 t->server_port);
+	if (t->has_server)
+		claim_add_number(c,
+		                 reply ? CLAIM_TCP_SRC_PORT
+		                       : CLAIM_TCP_DST_PORT,
+		                 t->server_port);
 	if (t->stalled[reply]) {
 		add_ids(c, CLAIM_TCP_SEQ, t->lost, t->n_lost);
 		claim_add_flag(c, CLAIM_TCP_DATA);
@@ -210,7 +218,7 @@ static void add_tcp(struct claim *c, const struct terms *t, bool reply)
 		claim_add_number(c, CLAIM_TCP_SYN, 1);
 		claim_add_number(c, CLAIM_TCP_ACK, reply);
 	}
-	if (t->has_client)
+	if (t->has_client && t->has_server)
 		add_ids(c, reply ? CLAIM_TCP_DST_PORT : CLAIM_TCP_SRC_PORT,
 		        t->ports, t->n_ports);
 	else if (!reply && !t->stalled[0])
@@ -338,15 +346,19 @@ static int32_t make_control(const struct maker *m, uint32_t point,
 	int32_t index;
 	struct claim *c = new_claim(m, point, &index);
 
-	if (o->translated && s->guest.has_outside)
+	if ((o->translated && s->guest.has_outside) ||
+	    (m->run->role == TRY_ROLE_TO_HOST &&
+	     o->role == CAPTURE_ROLE_HOST))
 		guest = &s->guest.outside;
+	if (m->run->role == TRY_ROLE_TO_HOST && o->role == CAPTURE_ROLE_VM)
+		guest = &s->guest.ips[0];
 	if (same_class && protocol == PROTOCOL_ARP && s->guest.n_macs > 0) {
-		claim_add_number(c, CLAIM_ARP_OPCODE,
-		                 from ? ARP_REQUEST : ARP_REPLY);
-		claim_add_mac(c, from ? CLAIM_ARP_SRC_MAC : CLAIM_ARP_DST_MAC,
-		              s->guest.macs[0]);
-		what = from ? "other ARP requests of the guest meanwhile"
-		            : "other ARP replies to the guest meanwhile";
+		if (from)
+			claim_add_mac(c, CLAIM_ARP_SRC_MAC, s->guest.macs[0]);
+		else
+			claim_add_ip(c, CLAIM_ARP_DST_IP, guest);
+		what = from ? "other ARP of the guest meanwhile"
+		            : "other ARP for the guest meanwhile";
 	} else {
 		claim_add_ip(c, from ? CLAIM_IP_SRC : CLAIM_IP_DST, guest);
 		if (same_class && protocol == PROTOCOL_ICMP)
@@ -487,7 +499,7 @@ static size_t points_of(const struct scene *s, const struct visibility *v,
 			guest = i;
 	if (s->points[ref->point].role == CAPTURE_ROLE_VM)
 		guest = ref->point;
-	if (guest != NO_POINT && run->role != TRY_ROLE_TO_HOST)
+	if (guest != NO_POINT)
 		points[n++] = guest;
 	for (uint32_t i = 0; i < s->n_path; i++)
 		if (visibility_relevance(v, run->chains[0], s->path[i], false) ==
@@ -517,7 +529,11 @@ void run_add_evidence(struct scene *s, const struct visibility *v,
 	find_twins(&m, all, n);
 	for (size_t i = 0; i < n; i++) {
 		add_set(&m, &all[i], false);
-		add_set(&m, &all[i], true);
+		/* What never got to the guest needs no answer of it. */
+		if (run->role != TRY_ROLE_TO_HOST ||
+		    (s->points[all[i].point].role == CAPTURE_ROLE_HOST &&
+		     all[i].n_refused == 0))
+			add_set(&m, &all[i], true);
 		if (all[i].n_refused > 0)
 			add_refusal(&m, &all[i]);
 		if (all[i].n_host_resets > 0 &&

@@ -432,6 +432,41 @@ static void set_refusal(const struct sorter *so, const struct run *run,
 		fact_set_absent(f, FIELD_REFUSED_BY);
 }
 
+/* TTL of what the server sends otherwise, as the guest sees it; 0: unknown */
+static uint8_t usual_ttl(const struct scene *s, const struct sighting *at)
+{
+	const struct flow_table *t = &s->points[at->point].track.flows;
+	const struct flow *f = sighting_flow(s, at);
+
+	for (uint32_t i = 0; i < t->n_flows; i++)
+		if (t->flows[i].key.protocol == PROTOCOL_TCP &&
+		    t->flows[i].received > 1 &&
+		    addr_equal(&t->flows[i].key.server, &f->key.server))
+			return t->flows[i].server_ttl;
+	return 0;
+}
+
+static void set_ttl(const struct sorter *so, const struct run *run,
+                    struct fact *f)
+{
+	const struct scene *s = so->scene;
+
+	for (size_t i = 0; i < run->n_chains; i++) {
+		const struct sighting *at = try_client_end(s, run->chains[i]);
+		const struct try *try = sighting_try(s, at);
+		uint8_t ttl;
+
+		if (try->answer != TRY_REFUSED ||
+		    try->refusal != REFUSAL_RESET)
+			continue;
+		ttl = usual_ttl(s, at);
+		if (ttl)
+			fact_set_bool(f, FIELD_REFUSAL_TTL_DIFFERS,
+			              ttl != try->answer_ttl);
+		return;
+	}
+}
+
 static bool next_hop_alive(const struct scene *s)
 {
 	for (size_t i = 0; i < s->guest.n_gateways; i++)
@@ -462,6 +497,9 @@ static void write_run(const struct sorter *so, struct run *run, uint32_t ports)
 	set_counts(s, run, f);
 	set_location(s, &run->location, f);
 	set_refusal(so, run, f);
+	set_ttl(so, run, f);
+	fact_set_absent(f, FIELD_FORGOTTEN_BY);
+	fact_set_bool(f, FIELD_STALLED, run->chains[0]->stall.stalled);
 	fact_set_number(f, FIELD_CLIENT_PORTS_TRIED, ports);
 	fact_set_bool(f, FIELD_NEXT_HOP_ALIVE, next_hop_alive(s));
 	fact_set_bool(f, FIELD_GUEST_ALIVE,

@@ -133,7 +133,7 @@ static void add_next_hop(const struct scene *s, const struct run *run,
                          struct fact *fact)
 {
 	const struct in6_addr *ip;
-	int64_t first_ns = run->chains[0]->host_ns, spoke_ns;
+	int64_t first_ns = run->chains[0]->host_ns, spoke_ns = 0;
 	struct mac used, now;
 
 	if (!destination(s, run, &used))

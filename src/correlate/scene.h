@@ -225,6 +225,9 @@ void outage_note(struct scene *s, uint32_t point, const struct packet *p,
 /** nic_facts() - The facts about the guest's NIC */
 void nic_facts(struct scene *s);
 
+/** forgotten_find() - Connections that one side does not know any more */
+void forgotten_find(struct scene *s);
+
 /** capture_facts() - The facts about the captures themselves */
 void capture_facts(struct scene *s);
 

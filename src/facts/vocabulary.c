@@ -196,6 +196,17 @@ static const struct field_info fields[FIELD_COUNT] = {
 	[FIELD_ANSWER_REFUSED_BY_HOST] =
 		EXCHANGE("answer_refused_by_host", BOOL,
 	                 "the host itself refused the answer (reset or ICMP)"),
+	[FIELD_REFUSAL_TTL_DIFFERS] =
+		EXCHANGE("refusal.ttl_differs", BOOL,
+	                 "the reset came with another TTL than the server's "
+	                 "other packets"),
+	[FIELD_FORGOTTEN_BY] =
+		EXCHANGE_WORD("forgotten_by", party,
+	                      "who resets open connections as unknown; absent "
+	                      "where nobody does"),
+	[FIELD_STALLED] = EXCHANGE("stalled", BOOL,
+	                           "connections open, and their data is lost "
+	                           "on the way"),
 	[FIELD_CLIENT_PORTS_TRIED] =
 		EXCHANGE("client.ports_tried", NUMBER,
 	                 "distinct ports of the server that the client tried"),
