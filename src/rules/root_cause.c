@@ -39,6 +39,7 @@ static const char *const order[] = {
 	"icmp-admin-prohibited",
 	"icmp-unreachable",
 	"mtu-*",
+	"icmp-double-filter",
 	"icmp-*",
 	"tcp-syn-unanswered",
 	"tcp-*",
