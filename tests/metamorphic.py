@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+"""What must not change the diagnosis, and what may only make it vaguer.
+
+    tests/metamorphic.py [--pcapdiag PROGRAM] [--rules DIR] [--only WORD] [--samples DIR] [--transform NAME] [-v]
+
+Every sample is diagnosed as it is and transformed.  After a lossless transformation the verdict and the diagnoses
+(rule, place, direction) are the same.  After a lossy one they are the same, or some of them, or the verdict is
+inconclusive: never another fault, never a fault in a healthy pair.  Exit status 1 if anything else happened.
+"""
+import argparse
+import concurrent.futures
+import gzip
+import json
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+
+SECOND = 10**9
+PCAP_MAGIC = {b'\xd4\xc3\xb2\xa1': ('<', 1000), b'\xa1\xb2\xc3\xd4': ('>', 1000),
+              b'\x4d\x3c\xb2\xa1': ('<', 1), b'\xa1\xb2\x3c\x4d': ('>', 1)}
+ETHERTYPE_AT = {1: 12, 113: 14, 276: 0}
+PAYLOAD_AT = {1: 14, 113: 16, 276: 20}
+
+
+class Interface:
+    """One interface: link type, snap length, name and filter as pcapng options, ticks a second"""
+
+    def __init__(self, linktype, snaplen, options=b'', ticks=10**6):
+        self.linktype, self.snaplen, self.options, self.ticks = linktype, snaplen, options, ticks
+
+
+class Frame:
+    """One frame, and what it carries: 'arp', 'icmp', 'tcp', 'dns' or None"""
+    __slots__ = ('interface', 'ns', 'data', 'length', 'options', 'protocol')
+
+    def __init__(self, interface, ns, data, length, options=b''):
+        self.interface, self.ns, self.data, self.length, self.options = interface, ns, data, length, options
+        self.protocol = None
+
+    def cut(self, snaplen):
+        return Frame(self.interface, self.ns, self.data[:snaplen], self.length, self.options)
+
+    def shifted(self, ns):
+        return Frame(self.interface, self.ns + ns, self.data, self.length, self.options)
+
+
+class Capture:
+    def __init__(self, pcapng, interfaces, frames, tail=b''):
+        self.pcapng, self.interfaces, self.frames, self.tail = pcapng, interfaces, frames, tail
+
+    def having(self, frames):
+        return Capture(self.pcapng, self.interfaces, list(frames), self.tail)
+
+    def span(self):
+        times = [f.ns for f in self.frames]
+        return (min(times), max(times)) if times else (0, 0)
+
+
+def protocol_of(linktype, data):
+    at = PAYLOAD_AT.get(linktype)
+    if at is None:
+        return None
+    kind, = struct.unpack_from('>H', data, ETHERTYPE_AT[linktype])
+    while kind in (0x8100, 0x88a8):
+        kind, = struct.unpack_from('>H', data, at + 2)
+        at += 4
+    if kind == 0x806:
+        return 'arp'
+    if kind == 0x800 and len(data) >= at + 20:
+        proto, at = data[at + 9], at + (data[at] & 15) * 4
+    elif kind == 0x86dd and len(data) >= at + 40:
+        proto, at = data[at + 6], at + 40
+    else:
+        return None
+    if proto in (1, 58):
+        return 'icmp'
+    if proto == 6:
+        return 'tcp'
+    if proto == 17 and 53 in struct.unpack_from('>HH', data.ljust(at + 4, b'\0'), at):
+        return 'dns'
+    return None
+
+
+def read_pcap(raw):
+    order, scale = PCAP_MAGIC[raw[:4]]
+    snaplen, linktype = struct.unpack_from(order + 'II', raw, 16)
+    frames, at = [], 24
+    while at + 16 <= len(raw):
+        s, fraction, caplen, length = struct.unpack_from(order + 'IIII', raw, at)
+        frames.append(Frame(0, s * SECOND + fraction * scale, raw[at + 16:at + 16 + caplen], length))
+        at += 16 + caplen
+    return Capture(False, [Interface(linktype, snaplen)], frames)
+
+
+def options_of(order, raw):
+    at = 0
+    while at + 4 <= len(raw):
+        code, n = struct.unpack_from(order + 'HH', raw, at)
+        yield code, raw[at + 4:at + 4 + n], raw[at:at + 4 + (n + 3) // 4 * 4]
+        at += 4 + (n + 3) // 4 * 4
+
+
+def read_interface(order, body):
+    linktype, _, snaplen = struct.unpack_from(order + 'HHI', body)
+    ticks, kept = 10**6, b''
+    for code, value, whole in options_of(order, body[8:]):
+        if code == 9:
+            ticks = 2**(value[0] & 127) if value[0] & 128 else 10**value[0]
+        elif code:
+            kept += whole
+    return Interface(linktype, snaplen, kept, ticks)
+
+
+def read_pcapng(raw):
+    out, at, base, tail, order = Capture(True, [], []), 0, 0, b'', '<'
+    while at + 12 <= len(raw):
+        if raw[at:at + 4] == b'\x0a\x0d\x0d\x0a':
+            order = '<' if raw[at + 8:at + 12] == b'\x4d\x3c\x2b\x1a' else '>'
+            base = len(out.interfaces)
+        kind, n = struct.unpack_from(order + 'II', raw, at)
+        body = raw[at + 8:at + n - 4]
+        if kind == 1:
+            out.interfaces.append(read_interface(order, body))
+        elif kind == 6:
+            i, high, low, caplen, length = struct.unpack_from(order + 'IIIII', body)
+            ticks = out.interfaces[base + i].ticks
+            out.frames.append(Frame(base + i, ((high << 32) + low) * SECOND // ticks, body[20:20 + caplen], length,
+                                    body[20 + (caplen + 3) // 4 * 4:]))
+        at += n
+    out.tail = tail
+    return out
+
+
+def read(path):
+    raw = path.read_bytes()
+    if raw[:2] == b'\x1f\x8b':
+        raw = gzip.decompress(raw)
+    elif raw[:4] == b'\x28\xb5\x2f\xfd':
+        raw = subprocess.run(['zstd', '-dcq', path], stdout=subprocess.PIPE, check=True).stdout
+    capture = read_pcap(raw) if raw[:4] in PCAP_MAGIC else read_pcapng(raw)
+    for f in capture.frames:
+        f.protocol = protocol_of(capture.interfaces[f.interface].linktype, f.data)
+    return capture
+
+
+def write_pcap(c, nanoseconds=False):
+    scale = 1 if nanoseconds else 1000
+    i = c.interfaces[0]
+    out = [struct.pack('<IHHiIII', 0xa1b23c4d if nanoseconds else 0xa1b2c3d4, 2, 4, 0, 0, i.snaplen, i.linktype)]
+    for f in c.frames:
+        out.append(struct.pack('<IIII', f.ns // SECOND, f.ns % SECOND // scale, len(f.data), f.length))
+        out.append(f.data)
+    return b''.join(out)
+
+
+def block(kind, body):
+    body += bytes(-len(body) % 4)
+    return struct.pack('<II', kind, len(body) + 12) + body + struct.pack('<I', len(body) + 12)
+
+
+def write_pcapng(c, nanoseconds=False):
+    digits = 9 if nanoseconds else 6
+    out = [block(0x0a0d0d0a, struct.pack('<IHHq', 0x1a2b3c4d, 1, 0, -1))]
+    for i in c.interfaces:
+        options = i.options + struct.pack('<HHB3x', 9, 1, digits) + bytes(4)
+        out.append(block(1, struct.pack('<HHI', i.linktype, 0, i.snaplen) + options))
+    for f in c.frames:
+        ticks = f.ns // 10**(9 - digits)
+        head = struct.pack('<IIIII', f.interface, ticks >> 32, ticks & 0xffffffff, len(f.data), f.length)
+        out.append(block(6, head + f.data + bytes(-len(f.data) % 4) + f.options))
+    return b''.join(out)
+
+
+def write(c, pcapng=None, nanoseconds=None):
+    if nanoseconds is None:
+        nanoseconds = any(f.ns % 1000 for f in c.frames)
+    return (write_pcapng if (c.pcapng if pcapng is None else pcapng) else write_pcap)(c, nanoseconds)
+
+
+def zstd(raw):
+    return subprocess.run(['zstd', '-1cq'], input=raw, stdout=subprocess.PIPE, check=True).stdout
+
+
+def on(role, change):
+    """A lossy transformation of one file: CHANGE(capture) gives frames"""
+    def transform(pair):
+        return {r: write(c.having(change(c)) if r == role else c) for r, c in pair.items()}
+    return transform
+
+
+def on_both(make):
+    return lambda pair: {role: make(c) for role, c in pair.items()}
+
+
+def without(protocol):
+    return lambda c: (f for f in c.frames if f.protocol != protocol)
+
+
+def without_time(first, last):
+    """Without what lies between two instants, given as functions of the file's span"""
+    def change(c):
+        a, b = c.span()
+        return (f for f in c.frames if not first(a, b) <= f.ns < last(a, b))
+    return change
+
+
+def transformations():
+    """name, lossless, transformation: pair of captures -> bytes by role"""
+    yield 'shift-host', True, on('host', lambda c: (f.shifted(3 * 3600 * SECOND) for f in c.frames))
+    yield 'shift-vm', True, on('vm', lambda c: (f.shifted(3 * 3600 * SECOND) for f in c.frames))
+    yield 'pcapng', True, on_both(lambda c: write(c, pcapng=True))
+    yield 'nanoseconds', True, on_both(lambda c: write(c, nanoseconds=True))
+    yield 'gzip', True, on_both(lambda c: gzip.compress(write(c), 1))
+    yield 'zstd', True, on_both(lambda c: zstd(write(c)))
+    yield 'swap', True, lambda pair: {'host': write(pair['vm']), 'vm': write(pair['host'])}
+    yield 'snap-96', False, on_both(lambda c: write(c.having(f.cut(96) for f in c.frames)))
+    for role in ('host', 'vm'):
+        yield f'no-first-{role}', False, on(role, without_time(lambda a, b: a, lambda a, b: a + SECOND))
+        yield f'no-last-{role}', False, on(role, without_time(lambda a, b: b - SECOND, lambda a, b: b + 1))
+        yield f'hole-{role}', False, on(role, without_time(lambda a, b: (a + b - SECOND) // 2,
+                                                           lambda a, b: (a + b + SECOND) // 2))
+        for protocol in ('arp', 'icmp', 'tcp', 'dns'):
+            yield f'no-{protocol}-{role}', False, on(role, without(protocol))
+
+
+def diagnose(command, folder):
+    files = [sorted(folder.glob(role + '.*'))[0] for role in ('host', 'vm')]
+    run = subprocess.run([*command, '-f', 'json', *files], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    if run.returncode not in (0, 1, 3):
+        return 'error', [run.stderr.decode(errors='replace').strip() or f'status {run.returncode}']
+    report = json.loads(run.stdout)
+    return report['verdict'], sorted(f"{d['rule']} ({d['place']}, {d['direction']})" for d in report['diagnoses'])
+
+
+def compare(before, after, lossless):
+    """'same', 'inconclusive' or 'changed'"""
+    if after == before:
+        return 'same'
+    if lossless:
+        return 'changed'
+    if after[0] == 'inconclusive':
+        return 'inconclusive'
+    if after[0] == before[0] and set(after[1]) <= set(before[1]):
+        return 'same'
+    return 'changed'
+
+
+def tell(verdict):
+    return verdict[0] + (': ' + '; '.join(verdict[1]) if verdict[1] else '')
+
+
+class Run:
+    def __init__(self, options):
+        self.command = [options.pcapdiag] + (['-R', options.rules] if options.rules else [])
+        self.verbose = options.verbose
+        self.samples = sorted(p.parent for p in pathlib.Path(options.samples).glob('*/expect.json'))
+        self.samples = [p for p in self.samples if options.only in p.name
+                        and all(len(list(p.glob(role + '.*'))) == 1 for role in ('host', 'vm'))]
+        self.transformations = [t for t in transformations() if options.transform in t[0]]
+
+    def sample(self, folder):
+        """Results of all transformations of one sample"""
+        before = diagnose(self.command, folder)
+        pair = {role: read(next(folder.glob(role + '.*'))) for role in ('host', 'vm')}
+        results = []
+        with tempfile.TemporaryDirectory() as temporary:
+            temporary = pathlib.Path(temporary)
+            for name, lossless, transform in self.transformations:
+                for role, raw in transform(pair).items():
+                    (temporary / (role + '.cap')).write_bytes(raw)
+                after = diagnose(self.command, temporary)
+                results.append((name, lossless, compare(before, after, lossless), after))
+        return folder.name, before, results
+
+    def all(self):
+        counts = {name: {'same': 0, 'inconclusive': 0, 'changed': 0} for name, _, _ in self.transformations}
+        changed = []
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for sample, before, results in pool.map(self.sample, self.samples):
+                for name, _, result, after in results:
+                    counts[name][result] += 1
+                    if result == 'changed' or (self.verbose and result == 'inconclusive' and after != before):
+                        changed.append(f'{sample} {name}: {tell(before)} -> {tell(after)}')
+        return counts, changed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split('\n', maxsplit=1)[0])
+    parser.add_argument('--pcapdiag', default='./pcapdiag', metavar='PROGRAM')
+    parser.add_argument('--rules', metavar='DIR')
+    parser.add_argument('--samples', default='samples', metavar='DIR')
+    parser.add_argument('--only', default='', metavar='WORD', help='samples whose name has this word')
+    parser.add_argument('--transform', default='', metavar='WORD', help='transformations whose name has this word')
+    parser.add_argument('-v', '--verbose', action='store_true', help='list what became inconclusive, too')
+    run = Run(parser.parse_args())
+    counts, changed = run.all()
+    print(f'{len(run.samples)} samples        same  inconclusive  changed')
+    for name, lossless, _ in run.transformations:
+        c = counts[name]
+        print(f"{name:14} {'' if lossless else '*'}  {c['same']:8} {c['inconclusive']:13} {c['changed']:8}")
+    print('* lossy')
+    print(*changed, sep='\n')
+    return 1 if any(c['changed'] for c in counts.values()) else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
