@@ -96,6 +96,7 @@ struct incident *analyse(struct capture *const *captures,
 	path_find(&s);
 	clones_find(&s);
 	guest_plan(&s);
+	isolation_find(&s);
 	stalls_find(&s);
 	exchanges_judge(&s);
 	forgotten_find(&s);

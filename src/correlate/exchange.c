@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
-#include "correlate/run.h"
+#include "correlate/reach.h"
 
 #define S INT64_C(1000000000)
 
@@ -43,6 +43,7 @@ struct conversation {
 struct sorter {
 	struct scene *scene;
 	struct visibility *visibility;
+	struct reach *reach;
 	struct conversation *conversations;
 	uint32_t n;
 	uint32_t capacity;
@@ -296,6 +297,7 @@ static struct fact *add_fact(const struct sorter *so,
 	fact_set_enum(f, FIELD_MODE, s->guest.mode);
 	set_server(s, so->visibility, key, f);
 	set_labels(s, key, role, f);
+	reach_describe(so->reach, key, f);
 	return f;
 }
 
@@ -509,6 +511,7 @@ static void write_run(const struct sorter *so, struct run *run, uint32_t ports)
 	                                       : &run->key.server));
 	run_add_neighbour(s, run, f);
 	run_add_evidence(s, so->visibility, run, f);
+	reach_describe_run(so->reach, s, run, f);
 }
 
 static void write_worked(const struct sorter *so, const struct conversation *cv)
@@ -674,6 +677,7 @@ void exchanges_judge(struct scene *s)
 	struct sorter so = {
 		.scene = s,
 		.visibility = visibility_new(s),
+		.reach = reach_new(s),
 		.older = xcalloc(s->n_chains, sizeof(uint32_t)),
 	};
 
@@ -687,6 +691,7 @@ void exchanges_judge(struct scene *s)
 	}
 	count_checked(s, &so);
 	visibility_free(so.visibility);
+	reach_free(so.reach);
 	free(so.conversations);
 	free(so.older);
 	hash_table_free(&so.index);

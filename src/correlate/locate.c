@@ -1,5 +1,8 @@
 #include "correlate/locate.h"
 
+#define TURNS_MIN 3
+#define TRACEROUTE_TTL_MAX 40
+
 /* The guest is step 0, the points of the path follow. */
 struct steps {
 	const struct scene *scene;
@@ -384,6 +387,17 @@ static enum try_state answered_state(const struct visibility *v,
 	                                            : TRY_STATE_WORKED;
 }
 
+/* A traceroute wants to hear that the TTL is used up; who begins with a large
+ * one, or comes by again and again, is in a loop. */
+static bool goes_round(const struct scene *s, const struct chain *c,
+                       const struct try *try)
+{
+	for (uint32_t i = 0; i < c->n; i++)
+		if (try_of(s, &s->sightings[c->first + i])->turns >= TURNS_MIN)
+			return true;
+	return try->ttl > TRACEROUTE_TTL_MAX;
+}
+
 enum try_state try_state(const struct visibility *v, const struct scene *s,
                          const struct chain *c)
 {
@@ -395,8 +409,8 @@ enum try_state try_state(const struct visibility *v, const struct scene *s,
 
 	if (try->answer == TRY_ANSWERED)
 		return c->stall.stalled ? TRY_STATE_FAILED : TRY_STATE_WORKED;
-	/* A traceroute wants this answer. */
-	if (try->answer == TRY_REFUSED && try->refusal == REFUSAL_TTL_EXCEEDED)
+	if (try->answer == TRY_REFUSED &&
+	    try->refusal == REFUSAL_TTL_EXCEEDED && !goes_round(s, c, try))
 		return TRY_STATE_UNDECIDED;
 	if (try->answer == TRY_REFUSED)
 		return TRY_STATE_REFUSED;

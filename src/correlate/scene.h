@@ -154,6 +154,7 @@ struct scene {
 	size_t n_chains;
 	uint32_t path[SCENE_POINTS_MAX]; /* guest's point first */
 	uint32_t n_path;
+	uint32_t isolated_from; /* host-only: nothing of the guest gets here */
 	struct outage outages[SCENE_POINTS_MAX];
 	bool outages_known; /* the second reading has been done */
 	struct foreign foreign[4];
@@ -204,6 +205,9 @@ void chains_build(struct scene *s);
 
 /** path_find() - Points in order, network mode, addresses behind NAT */
 void path_find(struct scene *s);
+
+/** isolation_find() - Is the guest in a host-only network? */
+void isolation_find(struct scene *s);
 
 /** stalls_find() - Opened connections whose bytes are lost on the way */
 void stalls_find(struct scene *s);

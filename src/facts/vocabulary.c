@@ -227,6 +227,76 @@ static const struct field_info fields[FIELD_COUNT] = {
 	[FIELD_DST_MAC] = EXCHANGE("dst_mac", MAC,
 	                           "the MAC that requests to the guest carry "
 	                           "instead of its own"),
+	[FIELD_CLIENT_ON_LINK] =
+		EXCHANGE("client.on_link", BOOL,
+	                 "the client is on the guest's own link"),
+	[FIELD_SILENT_OFF_LINK] = EXCHANGE(
+		"guest.silent_off_link", BOOL,
+		"the guest answers clients on its link and none beyond it"),
+	[FIELD_SENDS_OFF_LINK] =
+		EXCHANGE("guest.sends_off_link", BOOL,
+	                 "the guest sent something beyond its link"),
+	[FIELD_HAS_GATEWAY] =
+		EXCHANGE("guest.has_gateway", BOOL,
+	                 "a gateway of the guest is known, or it asks for one"),
+	[FIELD_GUEST_NICS] = EXCHANGE("guest.nics", NUMBER,
+	                              "NICs of the guest that were captured"),
+	[FIELD_LEASE_WITHOUT_ROUTER] =
+		EXCHANGE("guest.lease_without_router", BOOL,
+	                 "DHCP gave the guest an address and no router"),
+	[FIELD_UNUSED_ANSWERS] =
+		EXCHANGE("guest.unused_answers", NUMBER,
+	                 "addresses beyond its link that the guest was told by "
+	                 "DNS and never tried"),
+	[FIELD_NEXT_HOP_FORWARDS] = EXCHANGE(
+		"next_hop.forwards", BOOL,
+		"anything from beyond the link came by way of the next hop"),
+	[FIELD_NEXT_HOP_PEERS] = EXCHANGE("next_hop.peers", NUMBER,
+	                                  "addresses beyond the link that the "
+	                                  "guest tried by this next hop"),
+	[FIELD_ANOTHER_ROUTER] = EXCHANGE(
+		"another_router", BOOL,
+		"another MAC brings packets from beyond the guest's link"),
+	[FIELD_REDIRECTED] = EXCHANGE(
+		"redirected", BOOL,
+		"a router told the guest to use another one (ICMP redirect)"),
+	[FIELD_TURNS] = EXCHANGE(
+		"turns", NUMBER,
+		"how often one packet came by again with a smaller TTL"),
+	[FIELD_TURNS_FROM] =
+		EXCHANGE("turns.from", MAC, "who sent it into the circle"),
+	[FIELD_TURNS_TO] = EXCHANGE("turns.to", MAC, "who sends it back"),
+	[FIELD_CLIENT_ALONE_LOST] =
+		EXCHANGE("client.alone_lost", BOOL,
+	                 "nothing of this client reaches the guest, where "
+	                 "others beyond the link get through"),
+	[FIELD_CLIENT_PROTOCOLS_LOST] = EXCHANGE(
+		"client.protocols_lost", NUMBER,
+		"protocols of this client of which nothing reaches the guest"),
+	[FIELD_CLIENT_ROUTED_ELSEWHERE] =
+		EXCHANGE("client.routed_elsewhere", BOOL,
+	                 "the host looks for the client on the wrong link"),
+	[FIELD_ANSWER_FROM_OTHER] =
+		EXCHANGE("answer.from_other", BOOL,
+	                 "the answer came from another address than was asked"),
+	[FIELD_ANSWER_IP] =
+		EXCHANGE("answer.ip", IP, "the address that answered instead"),
+	[FIELD_ANSWER_OTHER_NIC] =
+		EXCHANGE("answer.other_nic", BOOL,
+	                 "the guest answered by another of its NICs"),
+	[FIELD_CONCURRENT] =
+		EXCHANGE("concurrent", NUMBER,
+	                 "translated connections of the guest to the same "
+	                 "server and port that worked meanwhile"),
+	[FIELD_POOL_FULL] =
+		EXCHANGE("pool.full", BOOL,
+	                 "those fill a range of the NAT's ports without a gap"),
+	[FIELD_ALIVE_OUTSIDE] = EXCHANGE("server.alive_outside", BOOL,
+	                                 "the address that the guest asks for "
+	                                 "on its link is used beyond the host"),
+	[FIELD_IDLE_BEFORE] = EXCHANGE("idle_before", DURATION,
+	                               "how long the connection was silent "
+	                               "before the bytes that are lost"),
 
 	[FIELD_PAIR_SHARED_PACKETS] = ROW(PAIR, "shared_packets", NUMBER,
 	                                  "packets found in both captures"),

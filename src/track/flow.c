@@ -12,6 +12,9 @@
  * is sent again so soon. */
 #define COPY_NS INT64_C(5000000)
 
+/* A packet that goes round in circles comes back within this time. */
+#define TURN_NS INT64_C(500000000)
+
 static uint64_t hash_key(const struct flow_key *key)
 {
 	return hash_bytes(key, sizeof(*key));
@@ -52,17 +55,26 @@ uint32_t flow_table_get(struct flow_table *t, const struct flow_key *key)
 	return t->n_flows++;
 }
 
-static bool is_copy(const struct flow_table *t, const struct flow *f,
+static bool is_copy(struct flow_table *t, const struct flow *f,
                     const struct packet *p, uint64_t key)
 {
-	const struct try *newest;
+	struct try *newest;
 	int64_t gap_ns;
+	bool turned;
 
 	if (f->newest == FLOW_NONE)
 		return false;
 	newest = &t->tries[f->newest];
 	gap_ns = p->ts_ns - newest->ts_ns;
-	return newest->key == key && gap_ns < COPY_NS && gap_ns > -COPY_NS;
+	if (newest->key != key || gap_ns <= -COPY_NS)
+		return false;
+	turned = p->ttl < newest->last_ttl &&
+	         gap_ns < TURN_NS * (newest->turns + 1);
+	if (turned) {
+		newest->last_ttl = p->ttl;
+		newest->turns++; /* at most as often as the TTL allows */
+	}
+	return turned || gap_ns < COPY_NS;
 }
 
 uint32_t flow_table_add_try(struct flow_table *t, uint32_t flow,
@@ -94,6 +106,7 @@ uint32_t flow_table_add_try(struct flow_table *t, uint32_t flow,
 		.dst_mac = p->eth_dst,
 		.has_dst_mac = p->has_eth_dst,
 		.ttl = p->ttl,
+		.last_ttl = p->ttl,
 	};
 	f->newest = t->n_tries;
 	f->n_tries++;

@@ -35,12 +35,15 @@ struct flow_key {
  * @acked:	highest acknowledgement by the other side
  * @repeats:	segments that were sent again since @next last rose
  * @last_ns:	when @next last rose
+ * @idle_ns:	how long the connection was silent before the oldest byte that is
+ *		not acknowledged
  */
 struct tcp_progress {
 	uint32_t next;
 	uint32_t acked;
 	uint32_t repeats;
 	int64_t last_ns;
+	int64_t idle_ns;
 	bool known;
 };
 
@@ -114,6 +117,8 @@ enum try_answer {
  * @refusal:	how it was refused, if it was
  * @refused_by:	who sent the refusal
  * @rcode:	DNS
+ * @last_ttl:	of the newest copy of the request at this point
+ * @turns:	how often the same packet came by again with a smaller TTL
  * @undone:	the client's side refused the answer (a reset after a SYN-ACK,
  *		a port unreachable for a UDP answer)
  */
@@ -134,6 +139,8 @@ try {
 	struct mac answer_mac;
 	bool has_dst_mac;
 	uint8_t ttl;
+	uint8_t last_ttl;
+	uint8_t turns;
 	uint8_t answer_ttl;
 	uint8_t rcode;
 	enum try_answer answer;

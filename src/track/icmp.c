@@ -62,8 +62,10 @@ void track_icmp(struct point *point, const struct packet *p)
 		return;
 	}
 	flow = flow_table_find(t, &key);
-	if (flow == FLOW_NONE)
+	if (flow == FLOW_NONE) {
+		track_stray(point, p, PROTOCOL_ICMP, p->icmp.seq);
 		return;
+	}
 	flow_table_note_server(t, flow, p);
 	i = find_try(t, flow, p->icmp.seq);
 	if (i != FLOW_NONE)

@@ -118,4 +118,5 @@ void point_free(struct point *point)
 	free(point->errors);
 	free(point->leases);
 	claim_log_free(&point->claims);
+	free(point->strays);
 }

@@ -54,6 +54,21 @@ struct icmp_error {
 	struct quoted_packet quoted;
 };
 
+/**
+ * struct stray_answer - An answer that fits no request seen at this point
+ * @id:		the request's: TCP sequence number, ICMP sequence number
+ */
+struct stray_answer {
+	int64_t ts_ns;
+	struct in6_addr from;
+	struct in6_addr to;
+	struct mac from_mac;
+	uint16_t from_port;
+	uint16_t to_port; /* ICMP echo: the id */
+	uint32_t id;
+	enum protocol protocol;
+};
+
 /** struct dhcp_lease - What a DHCP ACK or OFFER said */
 struct dhcp_lease {
 	int64_t ts_ns;
@@ -89,6 +104,8 @@ struct point {
 	struct dhcp_lease *leases;
 	size_t n_leases;
 	struct claim_log claims;
+	struct stray_answer *strays;
+	size_t n_strays;
 	bool full;
 };
 

@@ -32,7 +32,8 @@ static int32_t ahead(uint32_t a, uint32_t b)
 
 /* @sent is the direction of @p, @other the one that it acknowledges. */
 static void track_progress(struct tcp_progress *sent,
-                           struct tcp_progress *other, const struct packet *p)
+                           struct tcp_progress *other, const struct packet *p,
+                           int64_t idle_ns)
 {
 	uint32_t end = p->tcp.seq + p->payload_len;
 
@@ -49,6 +50,8 @@ static void track_progress(struct tcp_progress *sent,
 			.known = true,
 		};
 	} else if (ahead(end, sent->next) > 0) {
+		if (sent->acked == sent->next)
+			sent->idle_ns = idle_ns;
 		sent->next = end;
 		sent->repeats = 0;
 		sent->last_ns = p->ts_ns;
@@ -72,7 +75,7 @@ static void track_syn(struct point *point, const struct packet *p)
 	flow_table_add_try(&point->flows, flow, p, p->tcp.seq);
 	flow_table_note_client(&point->flows, flow, p);
 	track_progress(&point->flows.flows[flow].client_data,
-	               &point->flows.flows[flow].server_data, p);
+	               &point->flows.flows[flow].server_data, p, 0);
 }
 
 /*
@@ -112,13 +115,13 @@ static void track_server(struct point *point, uint32_t flow,
 {
 	struct flow_table *t = &point->flows;
 	struct flow *f = &t->flows[flow];
+	int64_t idle_ns = p->ts_ns - f->last_ns;
 
 	if (is_forgotten(f, p, &f->server_data, f->server_last_ns))
 		f->forgot = FLOW_FORGOT_SERVER;
 	f->finished |= (p->tcp.flags & TCP_FLAG_FIN) != 0;
 	flow_table_note_server(t, flow, p);
-	track_progress(&f->server_data, &f->client_data,
-	               p);
+	track_progress(&f->server_data, &f->client_data, p, idle_ns);
 	if (is_synack(p)) {
 		f->synacks++;
 		answer_syns(t, flow, p, TRY_ANSWERED);
@@ -134,12 +137,13 @@ static void track_client(struct point *point, uint32_t flow,
 {
 	struct flow_table *t = &point->flows;
 	struct flow *f = &t->flows[flow];
+	int64_t idle_ns = p->ts_ns - f->last_ns;
 
 	if (is_forgotten(f, p, &f->client_data, f->client_last_ns))
 		f->forgot = FLOW_FORGOT_CLIENT;
 	f->finished |= (p->tcp.flags & TCP_FLAG_FIN) != 0;
 	flow_table_note_client(t, flow, p);
-	track_progress(&f->client_data, &f->server_data, p);
+	track_progress(&f->client_data, &f->server_data, p, idle_ns);
 	if (!is_reset(p))
 		return;
 	f->client_resets++;
@@ -169,6 +173,8 @@ void track_tcp(struct point *point, const struct packet *p)
 		track_client(point, flow, p);
 		return;
 	}
+	if (is_synack(p))
+		track_stray(point, p, PROTOCOL_TCP, p->tcp.ack - 1);
 	/* Opened before the capture began: the lower port is the server's. */
 	if (p->src_port < p->dst_port) {
 		flow = flow_table_get(&point->flows, &as_server);

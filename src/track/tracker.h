@@ -23,4 +23,8 @@ tracker_function track_icmp_error;
 struct flow_key flow_key_of(const struct packet *p, enum protocol protocol,
                             bool reverse);
 
+/** track_stray() - Note @p, an answer that fits no request, if there is room */
+void track_stray(struct point *point, const struct packet *p,
+                 enum protocol protocol, uint32_t id);
+
 #endif

@@ -1,0 +1,518 @@
+#include "correlate/reach.h"
+
+#include <stdlib.h>
+
+#include "base/xalloc.h"
+
+#define S INT64_C(1000000000)
+
+/* An address that DNS told is contacted within this time, or not at all. */
+#define CONTACT_NS (5 * S)
+
+/* Fewer tries without an answer say nothing. */
+#define SILENT_MIN 3
+
+static uint64_t of_ip(const struct in6_addr *ip)
+{
+	return hash_bytes(ip, sizeof(*ip));
+}
+
+static uint64_t of_mac(struct mac mac)
+{
+	return hash_bytes(&mac, sizeof(mac));
+}
+
+static uint64_t of_answer(uint32_t protocol, const struct in6_addr *to,
+                          uint16_t port, uint32_t id)
+{
+	return hash_mix(hash_mix(of_ip(to), (uint64_t)protocol << 16 | port),
+	                id);
+}
+
+static bool is_resolution(uint32_t protocol)
+{
+	return protocol == PROTOCOL_ARP || protocol == PROTOCOL_NDP;
+}
+
+static bool is_off_link(const struct scene *s, const struct in6_addr *ip)
+{
+	return addr_is_unicast(ip) && scene_on_link(s, ip) == 0;
+}
+
+/* On the guest's own link: nothing was routed yet when it passes here. */
+static bool is_near(const struct observation *o)
+{
+	return o->role == CAPTURE_ROLE_VM || (o->on_path && !o->hop);
+}
+
+static void note_router(struct reach *r, struct mac mac,
+                        const struct in6_addr *source, uint32_t point)
+{
+	uint32_t *known;
+
+	if (mac_is_zero(mac) || scene_is_guest_mac(r->scene, mac))
+		return;
+	known = tally_at(&r->router_macs, of_mac(mac));
+	if ((*known)++ > 0)
+		return;
+	*tally_at(&r->forwarders, of_mac(mac)) = 1;
+	r->routers = xreallocarray(r->routers, r->n_routers + 1,
+	                           sizeof(*r->routers));
+	r->routers[r->n_routers++] = (struct router){
+		.mac = mac,
+		.source = *source,
+		.point = point,
+	};
+}
+
+static void note_flow(struct reach *r, uint32_t point, const struct flow *f)
+{
+	const struct scene *s = r->scene;
+
+	if (is_off_link(s, &f->key.client) && f->sent > 0)
+		note_router(r, f->client_mac, &f->key.client, point);
+	if (!is_off_link(s, &f->key.server) || f->received == 0)
+		return;
+	note_router(r, f->server_mac, &f->key.server, point);
+	if (!mac_is_zero(f->next_hop))
+		*tally_at(&r->forwarders, of_mac(f->next_hop)) = 1;
+}
+
+static void note_guest_flow(struct reach *r, const struct flow *f)
+{
+	const struct scene *s = r->scene;
+	const struct flow_key *k = &f->key;
+	uint64_t pair;
+
+	if (scene_is_guest_ip(s, &k->server) && f->received > 0 &&
+	    is_off_link(s, &k->client))
+		r->sends_off_link = true;
+	if (!scene_is_guest_ip(s, &k->client) || f->sent == 0 ||
+	    !is_off_link(s, &k->server))
+		return;
+	r->sends_off_link = true;
+	*tally_at(&r->contacted, of_ip(&k->server)) = 1;
+	pair = hash_mix(of_ip(&k->server), of_mac(f->next_hop));
+	if ((*tally_at(&r->hop_peers, pair))++ == 0)
+		(*tally_at(&r->peers_of_hop, of_mac(f->next_hop)))++;
+}
+
+static void note_flows(struct reach *r, uint32_t point)
+{
+	const struct observation *o = &r->scene->points[point];
+	const struct flow_table *t = &o->track.flows;
+
+	if (!is_near(o))
+		return;
+	for (uint32_t i = 0; i < t->n_flows; i++) {
+		const struct flow *f = &t->flows[i];
+
+		if (!is_resolution(f->key.protocol)) {
+			note_flow(r, point, f);
+			if (o->role == CAPTURE_ROLE_VM)
+				note_guest_flow(r, f);
+		} else if (o->role == CAPTURE_ROLE_HOST && f->received == 0 &&
+		           is_off_link(r->scene, &f->key.server)) {
+			*tally_at(&r->looked_for, of_ip(&f->key.server)) = 1;
+		}
+	}
+}
+
+static void note_redirects(struct reach *r, const struct observation *o)
+{
+	for (size_t i = 0; i < o->track.n_errors; i++) {
+		const struct icmp_error *e = &o->track.errors[i];
+
+		if (e->type == ICMP_REDIRECT && addr_is_v4(&e->from) &&
+		    scene_is_guest_ip(r->scene, &e->to))
+			*tally_at(&r->redirected, of_ip(&e->quoted.dst)) = 1;
+	}
+}
+
+/* Addresses that the guest was told and did not contact */
+static void note_hints(struct reach *r, const struct observation *o)
+{
+	const struct scene *s = r->scene;
+	int64_t last_ns = s->incident->captures[o->capture].last_ns;
+
+	for (size_t i = 0; i < o->track.n_dns_hints; i++) {
+		const struct dns_hint *h = &o->track.dns_hints[i];
+		uint32_t *contacted;
+
+		if (!scene_is_guest_ip(s, &h->asker) ||
+		    !is_off_link(s, &h->address) ||
+		    h->ts_ns + CONTACT_NS > last_ns)
+			continue;
+		contacted = tally_at(&r->contacted, of_ip(&h->address));
+		r->n_unused += *contacted == 0;
+		*contacted = 1;
+	}
+}
+
+static void note_strays(struct reach *r, uint32_t point)
+{
+	const struct point *track = &r->scene->points[point].track;
+
+	if (track->n_strays == 0)
+		return;
+	r->stray_list =
+		xreallocarray(r->stray_list, r->n_strays + track->n_strays,
+	                      sizeof(*r->stray_list));
+	for (size_t i = 0; i < track->n_strays; i++) {
+		const struct stray_answer *a = &track->strays[i];
+
+		hash_table_add(
+			&r->strays,
+			of_answer(a->protocol, &a->to, a->to_port, a->id),
+			r->n_strays);
+		r->stray_list[r->n_strays++] = (struct stray_at){
+			.stray = a,
+			.point = point,
+		};
+	}
+}
+
+static const struct sighting *at_guest(const struct scene *s,
+                                       const struct chain *c)
+{
+	for (uint32_t i = 0; i < c->n; i++)
+		if (s->points[s->sightings[c->first + i].point].role ==
+		    CAPTURE_ROLE_VM)
+			return &s->sightings[c->first + i];
+	return NULL;
+}
+
+/* Did the guest answer, where it had the time to? */
+static void note_answer(struct reach *r, const struct sighting *at,
+                        bool off_link)
+{
+	const struct scene *s = r->scene;
+	const struct try *try = sighting_try(s, at);
+	const struct observation *o = &s->points[at->point];
+	enum protocol protocol =
+		(enum protocol)sighting_flow(s, at)->key.protocol;
+	bool answered = try->answer != TRY_UNANSWERED;
+
+	if (try->has_dst_mac && !scene_is_guest_mac(s, try->dst_mac))
+		return;
+	if (!answered && try->ts_ns + visibility_timeout_ns(protocol) >
+	                         s->incident->captures[o->capture].last_ns)
+		return;
+	if (!off_link)
+		r->on_link_answered += answered;
+	else if (answered)
+		r->off_link_answered++;
+	else
+		r->off_link_silent++;
+}
+
+static void note_inbound(struct reach *r, const struct chain *c)
+{
+	const struct scene *s = r->scene;
+	const struct flow_key *k = &sighting_flow(s, try_reference(s, c))->key;
+	const struct sighting *guest = at_guest(s, c);
+	int on_link = scene_on_link(s, &k->client);
+	uint32_t bit = 1u << k->protocol;
+
+	if (is_resolution(k->protocol) || k->protocol == PROTOCOL_UDP ||
+	    try_role(s, c) != TRY_ROLE_TO_GUEST || on_link < 0)
+		return;
+	if (guest)
+		note_answer(r, guest, on_link == 0);
+	if (on_link == 1)
+		return;
+	*tally_at(&r->tried, of_ip(&k->client)) |= bit;
+	if (!guest)
+		return;
+	*tally_at(&r->arrived, of_ip(&k->client)) |= bit;
+	if (c->n > 1)
+		r->others[k->protocol]++;
+}
+
+struct reach *reach_new(const struct scene *s)
+{
+	struct reach *r = xcalloc(1, sizeof(*r));
+
+	r->scene = s;
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		note_flows(r, i);
+		note_strays(r, i);
+	}
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		if (s->points[i].role != CAPTURE_ROLE_VM)
+			continue;
+		note_redirects(r, &s->points[i]);
+		note_hints(r, &s->points[i]);
+	}
+	for (size_t i = 0; i < s->n_chains; i++)
+		note_inbound(r, &s->chains[i]);
+	nat_index(r);
+	return r;
+}
+
+void reach_free(struct reach *r)
+{
+	tally_free(&r->contacted);
+	tally_free(&r->tried);
+	tally_free(&r->arrived);
+	tally_free(&r->router_macs);
+	tally_free(&r->forwarders);
+	tally_free(&r->hop_peers);
+	tally_free(&r->peers_of_hop);
+	tally_free(&r->redirected);
+	tally_free(&r->looked_for);
+	tally_free(&r->outside);
+	tally_free(&r->worked);
+	hash_table_free(&r->strays);
+	free(r->stray_list);
+	free(r->routers);
+	free(r->older);
+	free(r);
+}
+
+static void set_lease(const struct scene *s, struct fact *f)
+{
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct point *track = &s->points[i].track;
+
+		for (size_t j = 0; j < track->n_leases; j++) {
+			const struct dhcp_lease *l = &track->leases[j];
+
+			if (scene_is_guest_mac(s, l->client_mac) &&
+			    scene_is_guest_ip(s, &l->ip))
+				fact_set_bool(f, FIELD_LEASE_WITHOUT_ROUTER,
+				              !l->has_router &&
+				                      !l->has_static_routes);
+		}
+	}
+}
+
+/* What the guest does with the world beyond its link; without a prefix nobody
+ * knows where that begins. */
+static void set_guest(const struct reach *r, struct fact *f)
+{
+	const struct scene *s = r->scene;
+	bool has_gateway = s->guest.n_gateways > 0;
+
+	fact_set_number(f, FIELD_GUEST_NICS, (int64_t)s->guest.n_macs);
+	if (r->sends_off_link || s->guest.prefix_bits > 0)
+		fact_set_bool(f, FIELD_SENDS_OFF_LINK, r->sends_off_link);
+	if (has_gateway || s->guest.prefix_bits > 0)
+		fact_set_bool(f, FIELD_HAS_GATEWAY, has_gateway);
+	if (r->off_link_answered > 0)
+		fact_set_bool(f, FIELD_SILENT_OFF_LINK, false);
+	else if (r->off_link_silent >= SILENT_MIN && r->on_link_answered > 0)
+		fact_set_bool(f, FIELD_SILENT_OFF_LINK, true);
+	fact_set_number(f, FIELD_UNUSED_ANSWERS, r->n_unused);
+	set_lease(s, f);
+}
+
+void reach_describe(const struct reach *r, const struct flow_key *key,
+                    struct fact *f)
+{
+	int on_link = scene_on_link(r->scene, &key->client);
+
+	if (on_link >= 0)
+		fact_set_bool(f, FIELD_CLIENT_ON_LINK, on_link);
+	fact_set_bool(f, FIELD_REDIRECTED,
+	              tally_get(&r->redirected, of_ip(&key->server)) > 0);
+	set_guest(r, f);
+}
+
+/* The router that is not the guest's next hop, or NULL */
+static const struct router *other_router(const struct reach *r, struct mac hop)
+{
+	for (uint32_t i = 0; i < r->n_routers; i++)
+		if (!mac_equal(r->routers[i].mac, hop))
+			return &r->routers[i];
+	return NULL;
+}
+
+static void add_router(struct scene *s, const struct router *router,
+                       struct fact *f)
+{
+	struct evidence e = {
+		.leg = EVIDENCE_OTHER,
+		.at = s->points[router->point].role,
+		.control = -1,
+		.twin = -1,
+		.total = 1,
+	};
+	struct claim *c = point_claim(s, router->point, &e.claim);
+	char mac[ADDR_TEXT_MAX];
+
+	claim_add_mac(c, CLAIM_ETH_SRC, router->mac);
+	claim_add_ip(c, CLAIM_IP_SRC, &router->source);
+	claim_add_flag(c, CLAIM_NOT_QUOTED);
+	c->what = text_format("what %s brings from beyond the link",
+	                      mac_text(router->mac, mac));
+	fact_add_evidence(f, &e);
+}
+
+static void set_next_hop(const struct reach *r, struct scene *s,
+                         const struct run *run, struct fact *f)
+{
+	const struct sighting *at = try_reference(s, run->chains[0]);
+	struct mac hop = sighting_flow(s, at)->next_hop;
+	const struct router *other;
+
+	if (run->role != TRY_ROLE_FROM_GUEST ||
+	    !is_off_link(s, &run->key.server) || mac_is_zero(hop) ||
+	    s->points[at->point].role != CAPTURE_ROLE_VM)
+		return;
+	other = other_router(r, hop);
+	fact_set_bool(f, FIELD_NEXT_HOP_FORWARDS,
+	              tally_get(&r->forwarders, of_mac(hop)) > 0);
+	fact_set_number(f, FIELD_NEXT_HOP_PEERS,
+	                tally_get(&r->peers_of_hop, of_mac(hop)));
+	fact_set_bool(f, FIELD_ANOTHER_ROUTER, other != NULL);
+	if (other && tally_get(&r->forwarders, of_mac(hop)) == 0)
+		add_router(s, other, f);
+}
+
+static void set_turns(const struct scene *s, const struct run *run,
+                      struct fact *f)
+{
+	const struct try *most = NULL;
+
+	for (size_t i = 0; i < run->n_chains; i++) {
+		const struct chain *c = run->chains[i];
+
+		for (uint32_t j = 0; j < c->n; j++) {
+			const struct try *try =
+				sighting_try(s, &s->sightings[c->first + j]);
+
+			if (!most || try->turns > most->turns)
+				most = try;
+		}
+	}
+	fact_set_number(f, FIELD_TURNS, most ? most->turns : 0);
+	if (!most || most->turns == 0)
+		return;
+	if (!mac_is_zero(most->src_mac))
+		fact_set_mac(f, FIELD_TURNS_FROM, most->src_mac);
+	if (most->has_dst_mac)
+		fact_set_mac(f, FIELD_TURNS_TO, most->dst_mac);
+}
+
+/* Is this client the only one of which nothing gets through? */
+static void set_source(const struct reach *r, const struct run *run,
+                       struct fact *f)
+{
+	uint64_t client = of_ip(&run->key.client);
+	uint32_t tried = tally_get(&r->tried, client);
+	bool others = false;
+
+	if (run->role != TRY_ROLE_TO_GUEST || tried == 0)
+		return;
+	for (uint32_t p = 0; p <= PROTOCOL_DHCP; p++)
+		others |= (tried & 1u << p) && r->others[p] > 0;
+	if (tally_get(&r->arrived, client) > 0) {
+		fact_set_bool(f, FIELD_CLIENT_ALONE_LOST, false);
+	} else if (others) {
+		fact_set_bool(f, FIELD_CLIENT_ALONE_LOST, true);
+		fact_set_number(f, FIELD_CLIENT_PROTOCOLS_LOST,
+		                __builtin_popcount(tried));
+	}
+	if (tally_get(&r->looked_for, client) > 0)
+		fact_set_bool(f, FIELD_CLIENT_ROUTED_ELSEWHERE, true);
+}
+
+/* An answer to chain @c that came from another address (@from_other), or left by
+ * another NIC */
+static const struct stray_at *find_stray(const struct reach *r,
+                                         const struct chain *c, bool from_other)
+{
+	const struct scene *s = r->scene;
+	const struct sighting *at = try_reference(s, c);
+	const struct flow_key *k = &sighting_flow(s, at)->key;
+	const struct try *try = sighting_try(s, at);
+	uint64_t hash =
+		of_answer(k->protocol, &k->client, k->client_port, try->id);
+	size_t pos = 0;
+	uint32_t i;
+
+	while ((i = hash_table_find(&r->strays, hash, &pos)) !=
+	       HASH_TABLE_NONE) {
+		const struct stray_answer *a = r->stray_list[i].stray;
+		bool same = addr_equal(&a->from, &k->server);
+
+		if (!addr_equal(&a->to, &k->client) || a->id != try->id)
+			continue;
+		if (from_other
+		            ? !same && s->points[r->stray_list[i].point].role ==
+		                               CAPTURE_ROLE_VM
+		            : same && scene_is_guest_mac(s, a->from_mac) &&
+		                      try->has_dst_mac &&
+		                      !mac_equal(a->from_mac, try->dst_mac))
+			return &r->stray_list[i];
+	}
+	return NULL;
+}
+
+static void add_stray(struct scene *s, const struct stray_at *at,
+                      const struct run *run, struct fact *f)
+{
+	const struct stray_answer *a = at->stray;
+	struct evidence e = {
+		.leg = EVIDENCE_OTHER,
+		.at = s->points[at->point].role,
+		.control = -1,
+		.twin = -1,
+		.total = 1,
+	};
+	struct claim *c = point_claim(s, at->point, &e.claim);
+	char from[ADDR_TEXT_MAX];
+
+	claim_add_ip(c, CLAIM_IP_SRC, &a->from);
+	claim_add_ip(c, CLAIM_IP_DST, &a->to);
+	if (run->key.protocol == PROTOCOL_TCP) {
+		claim_add_number(c, CLAIM_TCP_SYN, 1);
+		claim_add_number(c, CLAIM_TCP_ACK, 1);
+		claim_add_number(c, CLAIM_TCP_SRC_PORT, a->from_port);
+	} else {
+		claim_add_number(c, CLAIM_ICMP_TYPE, ICMP_ECHO_REPLY);
+		claim_add_number(c, CLAIM_ICMP_ID, a->to_port);
+	}
+	claim_add_flag(c, CLAIM_NOT_QUOTED);
+	c->what = text_format("answers of %s that fit no request here",
+	                      addr_text(&a->from, from));
+	fact_add_evidence(f, &e);
+}
+
+static void set_strays(const struct reach *r, struct scene *s,
+                       const struct run *run, struct fact *f)
+{
+	bool from_guest = run->role == TRY_ROLE_FROM_GUEST;
+
+	if (is_resolution(run->key.protocol))
+		return;
+	for (size_t i = 0; i < run->n_chains; i++) {
+		const struct stray_at *at =
+			find_stray(r, run->chains[i], from_guest);
+
+		if (!at)
+			continue;
+		if (from_guest)
+			fact_set_ip(f, FIELD_ANSWER_IP, &at->stray->from);
+		fact_set_bool(f,
+		              from_guest ? FIELD_ANSWER_FROM_OTHER
+		                         : FIELD_ANSWER_OTHER_NIC,
+		              true);
+		add_stray(s, at, run, f);
+		return;
+	}
+	fact_set_bool(f, FIELD_ANSWER_FROM_OTHER, false);
+	if (s->guest.n_macs > 1)
+		fact_set_bool(f, FIELD_ANSWER_OTHER_NIC, false);
+}
+
+void reach_describe_run(const struct reach *r, struct scene *s,
+                        const struct run *run, struct fact *f)
+{
+	set_next_hop(r, s, run, f);
+	set_turns(s, run, f);
+	set_source(r, run, f);
+	set_strays(r, s, run, f);
+	nat_describe_run(r, s, run, f);
+}

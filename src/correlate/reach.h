@@ -1,0 +1,84 @@
+/*
+ * Who is reached by way of whom, over all points: routers on the guest's link,
+ * what the guest sends beyond it, clients of which nothing gets through, answers
+ * that come from elsewhere, the ports of the NAT.  Adds what it knows to the
+ * facts of exchanges.
+ */
+#ifndef PCAPDIAG_CORRELATE_REACH_H
+#define PCAPDIAG_CORRELATE_REACH_H
+
+#include "correlate/run.h"
+#include "correlate/tally.h"
+
+/** struct router - A MAC that brings packets from beyond the guest's link */
+struct router {
+	struct mac mac;
+	struct in6_addr source; /* of one of them */
+	uint32_t point;
+};
+
+/** struct stray_at - A stray answer and the point where it was seen */
+struct stray_at {
+	const struct stray_answer *stray;
+	uint32_t point;
+};
+
+/**
+ * struct reach - See above
+ * @tried, @arrived: by client IP: protocols (bits) that it tried with the guest,
+ *		and those of which something reached it
+ * @others:	by protocol: requests from beyond the link that reached it
+ * @strays:	by protocol, receiver and id
+ * @outside:	by IP: in use beyond the host, at this point (plus 1)
+ * @worked:	by server and port: the newest chain of the guest that worked
+ *		(plus 1)
+ * @older:	by chain: the one before it with the same server and port (plus 1)
+ */
+struct reach {
+	const struct scene *scene;
+	uint32_t on_link_answered;
+	uint32_t off_link_answered;
+	uint32_t off_link_silent;
+	bool sends_off_link;
+	uint32_t n_unused;
+	struct tally contacted;
+	struct tally tried;
+	struct tally arrived;
+	uint32_t others[PROTOCOL_DHCP + 1];
+	struct router *routers;
+	uint32_t n_routers;
+	struct tally router_macs;
+	struct tally forwarders;
+	struct tally hop_peers;
+	struct tally peers_of_hop;
+	struct tally redirected;
+	struct tally looked_for;
+	struct tally outside;
+	struct hash_table strays;
+	struct stray_at *stray_list;
+	uint32_t n_strays;
+	struct tally worked;
+	uint32_t *older;
+};
+
+struct reach *reach_new(const struct scene *s);
+void reach_free(struct reach *r);
+
+/** reach_describe() - Set what is known of any exchange of the guest */
+void reach_describe(const struct reach *r, const struct flow_key *key,
+                    struct fact *f);
+
+/** reach_describe_run() - Set what is known of a failed one, with evidence */
+void reach_describe_run(const struct reach *r, struct scene *s,
+                        const struct run *run, struct fact *f);
+
+/* The other files of it. */
+
+/** nat_index() - Note the connections of the guest that worked */
+void nat_index(struct reach *r);
+
+/** nat_describe_run() - Ports of the NAT, addresses that overlap, idle time */
+void nat_describe_run(const struct reach *r, struct scene *s,
+                      const struct run *run, struct fact *f);
+
+#endif
