@@ -390,13 +390,13 @@ static void syns(unsigned int at, const struct machine *src,
 
 static void syns_answered(unsigned int at, const struct machine *src,
                           const struct machine *dst, uint16_t port,
-                          unsigned int answer_at, uint8_t flags)
+                          unsigned int answer_at)
 {
 	static const int64_t ms[] = { 5101, 6101, 8101, 12101 };
 
 	syns(at, src, dst, port);
 	for (size_t i = 0; i < 4; i++)
-		send_tcp(answer_at, ms[i], dst, port, src, 40000, flags);
+		send_tcp(answer_at, ms[i], dst, port, src, 40000, TCP_SYN_ACK);
 }
 
 /* The guest's peers are somewhere else, its gateway's MAC stands for them. */
@@ -476,7 +476,7 @@ START_TEST(answer_lost_on_the_way_in)
 	const struct fact *f;
 
 	all_else_works();
-	syns_answered(EVERYWHERE, &guest, &server, 443, AT_HOST, TCP_SYN_ACK);
+	syns_answered(EVERYWHERE, &guest, &server, 443, AT_HOST);
 	analyse_tapes();
 	f = expect_fact(FACT_KIND_TCP, 443, OUTCOME_FAILED, 4);
 	expect_lost(f, LOST_LEG_REPLY, PLACE_GUEST_HOST_PATH,
@@ -507,8 +507,14 @@ START_TEST(server_refuses)
 	const struct fact *f;
 
 	all_else_works();
-	syns_answered(EVERYWHERE, &guest, &server, 443, EVERYWHERE,
-	              TCP_RST_ACK);
+	for (uint16_t i = 0; i < 4; i++) {
+		uint16_t port = (uint16_t)(40000 + i); /* a new connection */
+		int64_t ms = 5100 + 2000 * i;
+
+		send_tcp(EVERYWHERE, ms, &guest, port, &server, 443, TCP_SYN);
+		send_tcp(EVERYWHERE, ms + 1, &server, 443, &guest, port,
+		         TCP_RST_ACK);
+	}
 	analyse_tapes();
 	f = expect_fact(FACT_KIND_TCP, 443, OUTCOME_REFUSED, 4);
 	ck_assert_int_eq(number(f, FIELD_REFUSAL), REFUSAL_RESET);
@@ -544,7 +550,7 @@ END_TEST
 START_TEST(answer_lost_on_the_way_out)
 {
 	all_else_works();
-	syns_answered(EVERYWHERE, &server, &guest, 22, AT_VM, TCP_SYN_ACK);
+	syns_answered(EVERYWHERE, &server, &guest, 22, AT_VM);
 	analyse_tapes();
 	expect_lost(expect_fact(FACT_KIND_TCP, 22, OUTCOME_FAILED, 4),
 	            LOST_LEG_REPLY, PLACE_GUEST_HOST_PATH,
@@ -713,8 +719,7 @@ START_TEST(any_interface_splits_the_host)
 	host_capture = HOST_ANY;
 	all_else_works();
 	syns(AT_VM | AT_PORT, &guest, &server, 443);
-	syns_answered(EVERYWHERE, &guest, &server, 444, AT_UPLINK | AT_BRIDGE,
-	              TCP_SYN_ACK);
+	syns_answered(EVERYWHERE, &guest, &server, 444, AT_UPLINK | AT_BRIDGE);
 	analyse_tapes();
 	expect_lost(expect_fact(FACT_KIND_TCP, 443, OUTCOME_FAILED, 4),
 	            LOST_LEG_REQUEST, PLACE_HOST, PATH_DIRECTION_FROM_GUEST,
@@ -750,7 +755,7 @@ START_TEST(losses_in_nat)
 {
 	behind_nat();
 	syns(AT_VM, &guest, &server, 443);
-	syns_answered(EVERYWHERE, &guest, &server, 444, AT_HOST, TCP_SYN_ACK);
+	syns_answered(EVERYWHERE, &guest, &server, 444, AT_HOST);
 	analyse_tapes();
 	expect_lost(expect_fact(FACT_KIND_TCP, 443, OUTCOME_FAILED, 4),
 	            LOST_LEG_REQUEST, PLACE_NAT, PATH_DIRECTION_FROM_GUEST,
