@@ -106,6 +106,7 @@ static void finish_capture(struct scene *s, uint32_t capture)
 
 		if (o->capture != capture)
 			continue;
+		quality_finish(&o->track.quality, &o->track.flows);
 		ic->truncated += o->track.truncated;
 		ic->malformed += o->track.malformed;
 		ic->unsupported += o->track.unsupported;

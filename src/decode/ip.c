@@ -65,7 +65,7 @@ enum packet_status decode_ipv4(struct packet *p, struct cursor *c)
 		return PACKET_STATUS_TRUNCATED;
 	if (p->ip_length == 0) {
 		/* Segmentation offload: the length did not fit. */
-		p->payload_len = (uint32_t)c->left;
+		p->payload_len = (uint32_t)c->left + p->cut;
 	} else {
 		p->payload_len = p->ip_length - (uint32_t)header_bytes;
 		cursor_limit(c, p->payload_len);
@@ -120,7 +120,7 @@ enum packet_status decode_ipv6(struct packet *p, struct cursor *c)
 	p->ip_version = 6;
 	p->kind = PACKET_KIND_IP;
 	p->ip_length = length ? length + IPV6_HEADER_BYTES : 0;
-	p->payload_len = length ? length : (uint32_t)c->left;
+	p->payload_len = length ? length : (uint32_t)c->left + p->cut;
 	cursor_limit(c, p->payload_len);
 	while (is_extension(p->ip_proto) && p->fragment_offset == 0) {
 		uint32_t bytes = read_extension(p, c);

@@ -228,6 +228,7 @@ void packet_decode(const struct frame *frame, uint32_t linktype,
 		.frame = frame->number,
 		.interface = frame->interface,
 		.wire_len = frame->len,
+		.cut = frame->len - frame->caplen,
 		.direction = frame->direction,
 		.ifindex = -1,
 	};

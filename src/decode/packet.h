@@ -91,6 +91,7 @@ struct tcp_header {
 	uint8_t flags; /* enum tcp_flag */
 	uint16_t mss;  /* 0: no option */
 	bool has_timestamp;
+	bool unfinished_checksum; /* the pseudo-header's sum: offload */
 	uint32_t ts_value;
 };
 
@@ -148,6 +149,7 @@ struct dhcp_header {
 /**
  * struct packet - One frame, decoded
  * @ts_ns, @frame, @interface: as in struct frame
+ * @cut:	bytes of the frame that the snap length cut off
  * @direction:	from the frame's flags or the cooked header
  * @ifindex:	SLL2 interface index; -1: none
  * @eth_dst:	not in cooked captures
@@ -165,6 +167,7 @@ struct packet {
 	uint64_t frame;
 	uint32_t interface;
 	uint32_t wire_len;
+	uint32_t cut;
 	enum frame_direction direction;
 	int64_t ifindex;
 	bool has_eth_src;

@@ -30,6 +30,25 @@ static void read_tcp_options(struct tcp_header *tcp, struct cursor options)
 	}
 }
 
+static uint32_t add_words(uint32_t sum, const struct in6_addr *ip)
+{
+	for (unsigned int i = addr_is_v4(ip) ? 12 : 0; i < 16; i += 2)
+		sum += (uint32_t)(ip->s6_addr[i] << 8 | ip->s6_addr[i + 1]);
+	return sum;
+}
+
+/* What the stack leaves in the checksum field for the hardware to finish */
+static uint16_t pseudo_header_sum(const struct packet *p)
+{
+	uint32_t sum = add_words(add_words(0, &p->src), &p->dst);
+
+	sum += IP_PROTO_TCP + (p->payload_len >> 16) +
+	       (p->payload_len & 0xffff);
+	while (sum >> 16)
+		sum = (sum >> 16) + (sum & 0xffff);
+	return (uint16_t)sum;
+}
+
 static void set_payload(struct packet *p, struct cursor *c, uint32_t header)
 {
 	p->payload = *c;
@@ -38,7 +57,7 @@ static void set_payload(struct packet *p, struct cursor *c, uint32_t header)
 
 enum packet_status decode_tcp(struct packet *p, struct cursor *c)
 {
-	uint16_t offset_flags;
+	uint16_t offset_flags, checksum;
 	uint32_t header_bytes;
 	struct cursor options;
 
@@ -48,7 +67,8 @@ enum packet_status decode_tcp(struct packet *p, struct cursor *c)
 	p->tcp.ack = cursor_be32(c);
 	offset_flags = cursor_be16(c);
 	p->tcp.window = cursor_be16(c);
-	cursor_be32(c); /* checksum, urgent pointer */
+	checksum = cursor_be16(c);
+	cursor_be16(c); /* urgent pointer */
 	if (c->truncated)
 		return PACKET_STATUS_TRUNCATED;
 	header_bytes = (uint32_t)(offset_flags >> 12) * 4;
@@ -57,9 +77,12 @@ enum packet_status decode_tcp(struct packet *p, struct cursor *c)
 
 	p->kind = PACKET_KIND_TCP;
 	p->tcp.flags = offset_flags & 0x3f;
+	p->tcp.unfinished_checksum = checksum == pseudo_header_sum(p);
 	options = cursor_sub(c, header_bytes - TCP_HEADER_BYTES);
-	if (c->truncated)
+	if (c->truncated) {
+		set_payload(p, c, header_bytes);
 		return PACKET_STATUS_TRUNCATED;
+	}
 	read_tcp_options(&p->tcp, options);
 	set_payload(p, c, header_bytes);
 	return PACKET_STATUS_OK;

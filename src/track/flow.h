@@ -35,6 +35,8 @@ struct flow_key {
  * @acked:	highest acknowledgement by the other side
  * @repeats:	segments that were sent again since @next last rose
  * @last_ns:	when @next last rose
+ * @hole_from_ns, @hole_to_ns: when bytes up to @hole_end passed that were
+ *		acknowledged and have not been seen; @hole_to_ns 0: none
  * @idle_ns:	how long the connection was silent before the oldest byte that is
  *		not acknowledged
  */
@@ -44,6 +46,9 @@ struct tcp_progress {
 	uint32_t repeats;
 	int64_t last_ns;
 	int64_t idle_ns;
+	int64_t hole_from_ns;
+	int64_t hole_to_ns;
+	uint32_t hole_end;
 	bool known;
 };
 

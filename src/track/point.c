@@ -76,6 +76,19 @@ static void note_status(struct point *point, const struct packet *p)
 	}
 }
 
+/* Only options are missing: flags, ports and numbers are there. */
+static bool is_cut_tcp(const struct packet *p)
+{
+	return p->status == PACKET_STATUS_TRUNCATED &&
+	       p->kind == PACKET_KIND_TCP;
+}
+
+/* Could an exchange of its class have been seen in it? */
+static bool is_usable(const struct packet *p)
+{
+	return p->status != PACKET_STATUS_TRUNCATED || is_cut_tcp(p);
+}
+
 void point_feed(struct point *point, const struct packet *p)
 {
 	static const struct {
@@ -99,9 +112,11 @@ void point_feed(struct point *point, const struct packet *p)
 	if (p->group)
 		point->group_frames++;
 	note_status(point, p);
-	second_set_add(&point->seen[traffic_class_of(p)], p->ts_ns);
+	quality_note(&point->quality, p);
+	if (is_usable(p))
+		second_set_add(&point->seen[traffic_class_of(p)], p->ts_ns);
 	station_table_feed(&point->stations, p);
-	if (p->status != PACKET_STATUS_OK)
+	if (p->status != PACKET_STATUS_OK && !is_cut_tcp(p))
 		return;
 	for (size_t i = 0; i < sizeof(trackers) / sizeof(trackers[0]); i++)
 		if (trackers[i].kind == p->kind)
@@ -117,6 +132,7 @@ void point_free(struct point *point)
 	free(point->dns_hints);
 	free(point->errors);
 	free(point->leases);
-	claim_log_free(&point->claims);
 	free(point->strays);
+	claim_log_free(&point->claims);
+	quality_free(&point->quality);
 }

@@ -13,6 +13,7 @@
 #include "decode/packet.h"
 #include "track/claim_log.h"
 #include "track/flow.h"
+#include "track/quality.h"
 #include "track/second_set.h"
 #include "track/station.h"
 
@@ -106,6 +107,7 @@ struct point {
 	struct claim_log claims;
 	struct stray_answer *strays;
 	size_t n_strays;
+	struct quality quality;
 	bool full;
 };
 

@@ -57,6 +57,42 @@ bool second_set_near(const struct second_set *set, int64_t ts_ns,
 	return false;
 }
 
+void second_set_add_range(struct second_set *set, int64_t from_ns,
+                          int64_t to_ns)
+{
+	int64_t last = to_ns / NS_PER_S;
+
+	if (last - from_ns / NS_PER_S > SECONDS_MAX)
+		from_ns = (last - SECONDS_MAX) * NS_PER_S;
+	for (int64_t s = from_ns / NS_PER_S; s <= last; s++)
+		second_set_add(set, s * NS_PER_S);
+}
+
+bool second_set_between(const struct second_set *set, int64_t from_ns,
+                        int64_t to_ns)
+{
+	int64_t from = from_ns / NS_PER_S - set->base_s;
+	int64_t to = to_ns / NS_PER_S - set->base_s;
+
+	if (from < 0)
+		from = 0;
+	if (to >= (int64_t)set->n_bytes * 8)
+		to = (int64_t)set->n_bytes * 8 - 1;
+	for (int64_t i = from; i <= to; i++)
+		if (set->bits[i / 8] & 1u << (i % 8))
+			return true;
+	return false;
+}
+
+uint64_t second_set_size(const struct second_set *set)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < set->n_bytes; i++)
+		n += (uint64_t)__builtin_popcount(set->bits[i]);
+	return n;
+}
+
 void second_set_free(struct second_set *set)
 {
 	free(set->bits);

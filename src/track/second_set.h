@@ -20,6 +20,17 @@ struct second_set {
 /** second_set_add() - Note that something was seen at @ts_ns */
 void second_set_add(struct second_set *set, int64_t ts_ns);
 
+/** second_set_add_range() - Note all seconds from @from_ns to @to_ns */
+void second_set_add_range(struct second_set *set, int64_t from_ns,
+                          int64_t to_ns);
+
+/** second_set_between() - Was anything seen in a second of this range? */
+bool second_set_between(const struct second_set *set, int64_t from_ns,
+                        int64_t to_ns);
+
+/** second_set_size() - How many seconds there are */
+uint64_t second_set_size(const struct second_set *set);
+
 /** second_set_near() - Was anything seen within @within_s seconds of @ts_ns? */
 bool second_set_near(const struct second_set *set, int64_t ts_ns,
                      int64_t within_s);

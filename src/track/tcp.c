@@ -120,6 +120,7 @@ static void track_server(struct point *point, uint32_t flow,
 	if (is_forgotten(f, p, &f->server_data, f->server_last_ns))
 		f->forgot = FLOW_FORGOT_SERVER;
 	f->finished |= (p->tcp.flags & TCP_FLAG_FIN) != 0;
+	quality_note_tcp(&point->quality, f, p, false);
 	flow_table_note_server(t, flow, p);
 	track_progress(&f->server_data, &f->client_data, p, idle_ns);
 	if (is_synack(p)) {
@@ -142,6 +143,7 @@ static void track_client(struct point *point, uint32_t flow,
 	if (is_forgotten(f, p, &f->client_data, f->client_last_ns))
 		f->forgot = FLOW_FORGOT_CLIENT;
 	f->finished |= (p->tcp.flags & TCP_FLAG_FIN) != 0;
+	quality_note_tcp(&point->quality, f, p, true);
 	flow_table_note_client(t, flow, p);
 	track_progress(&f->client_data, &f->server_data, p, idle_ns);
 	if (!is_reset(p))
