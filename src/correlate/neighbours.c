@@ -5,7 +5,6 @@
  */
 #include "correlate/run.h"
 
-
 static bool is_resolution(const struct flow *f)
 {
 	return f->key.protocol == PROTOCOL_ARP ||
@@ -58,12 +57,12 @@ static bool last_spoke(const struct scene *s, const struct in6_addr *ip,
 
 		for (uint32_t j = 0; j < t->n_flows; j++) {
 			const struct flow *f = &t->flows[j];
-			bool spoke =
-				(f->sent > 0 && addr_equal(&f->key.client, ip) &&
-			         mac_equal(f->client_mac, mac)) ||
-				(f->received > 0 &&
-			         addr_equal(&f->key.server, ip) &&
-			         mac_equal(f->server_mac, mac));
+			bool spoke = (f->sent > 0 &&
+			              addr_equal(&f->key.client, ip) &&
+			              mac_equal(f->client_mac, mac)) ||
+			             (f->received > 0 &&
+			              addr_equal(&f->key.server, ip) &&
+			              mac_equal(f->server_mac, mac));
 
 			if (spoke && f->received > 0 && f->last_ns > last_ns)
 				last_ns = f->last_ns;
@@ -101,8 +100,8 @@ static bool newer_mac(const struct scene *s, const struct in6_addr *ip,
 }
 
 /* Whom the guest means by the MAC @mac: the server, or the gateway before it */
-static const struct in6_addr *
-next_hop_ip(const struct scene *s, const struct run *run, struct mac mac)
+static const struct in6_addr *next_hop_ip(const struct scene *s,
+                                          const struct run *run, struct mac mac)
 {
 	for (uint32_t i = 0; i < s->n_points; i++)
 		if (claim_log_get(&s->points[i].track.claims, &run->key.server,
@@ -181,10 +180,9 @@ static bool is_behind_router(const struct scene *s, const struct in6_addr *ip)
 			    f->received == 0 ||
 			    (!client && !addr_equal(&f->key.server, ip)))
 				continue;
-			found = claims_other(&track->claims,
-			                     client ? f->client_mac
-			                            : f->server_mac,
-			                     ip);
+			found = claims_other(
+				&track->claims,
+				client ? f->client_mac : f->server_mac, ip);
 		}
 	}
 	return found;

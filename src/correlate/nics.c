@@ -39,7 +39,8 @@ static uint64_t frames_from(const struct scene *s, const struct observation *o,
 			frames = f->received;
 		if (frames == 0)
 			continue;
-		if (n == 0 || scene_host_ns(s, o, f->first_ns) < found->first_ns)
+		if (n == 0 ||
+		    scene_host_ns(s, o, f->first_ns) < found->first_ns)
 			found->first_ns = scene_host_ns(s, o, f->first_ns);
 		if (n == 0 || scene_host_ns(s, o, f->last_ns) > found->last_ns)
 			found->last_ns = scene_host_ns(s, o, f->last_ns);
@@ -251,8 +252,7 @@ static uint32_t inner_point(const struct scene *s, const struct outage *all,
 	for (uint32_t i = 0; i < s->n_points; i++)
 		if (s->points[i].role == CAPTURE_ROLE_HOST && i != outer &&
 		    all[i].seen && all[i].out < all[outer].out / 2 &&
-		    (!all[outer].seen ||
-		     all[i].since_ns > all[outer].since_ns))
+		    (!all[outer].seen || all[i].since_ns > all[outer].since_ns))
 			return i;
 	return NO_POINT;
 }

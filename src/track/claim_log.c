@@ -122,8 +122,7 @@ static void note_unsolicited(struct arp_binding *b, int64_t ts_ns)
 void claim_log_feed(struct claim_log *log, const struct packet *p,
                     bool solicited)
 {
-	bool gratuitous =
-		addr_equal(&p->arp.sender_ip, &p->arp.target_ip);
+	bool gratuitous = addr_equal(&p->arp.sender_ip, &p->arp.target_ip);
 	bool is_reply = p->arp.op == ARP_REPLY && !gratuitous;
 	bool is_answer = is_reply && solicited;
 	struct arp_binding *b;
