@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/xalloc.h"
 #include "correlate/analyse.h"
 #include "decode/packet.h"
@@ -346,11 +347,65 @@ static void test(struct claim *c, const struct packet *p)
 	c->count++;
 }
 
+/*
+ * Claims by the address that they are about: most packets are about nobody that
+ * any claim names, and are not tested at all.
+ */
+struct claim_index {
+	struct claim **claims;
+	size_t n;
+	struct hash_table by_ip;
+	uint32_t *rest; /* claims without one single address */
+	size_t n_rest;
+};
+
+static const struct in6_addr *pivot_of(const struct claim *c)
+{
+	for (size_t i = 0; i < c->n_terms; i++) {
+		const struct claim_term *t = &c->terms[i];
+
+		if ((t->field == CLAIM_IP_SRC || t->field == CLAIM_IP_DST) &&
+		    t->n == 1 && !t->negated)
+			return &t->values[0].ip;
+	}
+	return NULL;
+}
+
+static void index_claims(struct claim_index *index)
+{
+	index->rest = xcalloc(index->n, sizeof(*index->rest));
+	for (size_t i = 0; i < index->n; i++) {
+		const struct in6_addr *ip = pivot_of(index->claims[i]);
+
+		if (ip)
+			hash_table_add(&index->by_ip,
+			               hash_bytes(ip, sizeof(*ip)),
+			               (uint32_t)i);
+		else
+			index->rest[index->n_rest++] = (uint32_t)i;
+	}
+}
+
+static void test_address(const struct claim_index *index,
+                         const struct in6_addr *ip, const struct packet *p)
+{
+	uint64_t hash = hash_bytes(ip, sizeof(*ip));
+	size_t pos = 0;
+	uint32_t i;
+
+	while ((i = hash_table_find(&index->by_ip, hash, &pos)) !=
+	       HASH_TABLE_NONE)
+		if (addr_equal(pivot_of(index->claims[i]), ip))
+			test(index->claims[i], p);
+}
+
 static void count_in(struct capture *capture, struct claim **claims, size_t n)
 {
+	struct claim_index index = { .claims = claims, .n = n };
 	struct frame frame;
 	struct packet p;
 
+	index_claims(&index);
 	capture_rewind(capture);
 	while (capture_next(capture, &frame) == CAPTURE_FRAME) {
 		const struct capture_interface *ci =
@@ -359,9 +414,16 @@ static void count_in(struct capture *capture, struct claim **claims, size_t n)
 		if (!ci->supported)
 			continue;
 		packet_decode(&frame, ci->linktype, &p);
-		for (size_t i = 0; i < n; i++)
-			test(claims[i], &p);
+		if (p.ip_version != 0) {
+			test_address(&index, &p.src, &p);
+			if (!addr_equal(&p.src, &p.dst))
+				test_address(&index, &p.dst, &p);
+		}
+		for (size_t i = 0; i < index.n_rest; i++)
+			test(claims[index.rest[i]], &p);
 	}
+	free(index.rest);
+	hash_table_free(&index.by_ip);
 }
 
 void claims_count(struct incident *incident, struct capture *const *captures,

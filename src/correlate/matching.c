@@ -16,6 +16,7 @@ struct waiting {
 	uint64_t key;
 	int64_t host_ns;
 	enum path_direction direction;
+	uint64_t points; /* bit by point: where it was seen */
 	bool at_guest;
 	bool at_host;
 };
@@ -187,16 +188,19 @@ static void push(struct merge *m, const struct waiting *w)
 	m->tail++;
 }
 
-/* A packet of the guest: pair it, or let it wait. */
+/* A packet of the guest: pair it, or let it wait.  Where one point shows the same
+ * bytes twice these are two packets; at another point it is the same one. */
 static void feed(struct merge *m, const struct reader *r, uint64_t key,
                  enum path_direction direction)
 {
 	struct incident *in = m->scene->incident;
 	bool at_guest = r->point->role == CAPTURE_ROLE_VM;
+	uint64_t point = UINT64_C(1) << (r->point - m->scene->points);
 	struct waiting fresh = {
 		.key = key,
 		.host_ns = r->host_ns,
 		.direction = direction,
+		.points = point,
 		.at_guest = at_guest,
 		.at_host = !at_guest,
 	};
@@ -206,11 +210,11 @@ static void feed(struct merge *m, const struct reader *r, uint64_t key,
 	while ((i = hash_table_find(&m->index, key, &pos)) != HASH_TABLE_NONE) {
 		struct waiting *w = entry(m, i);
 
-		if (at_guest ? w->at_guest : w->at_host) {
-			if (!at_guest)
-				return; /* a copy further along the path */
+		if (w->points & point)
 			continue;
-		}
+		w->points |= point;
+		if (at_guest ? w->at_guest : w->at_host)
+			return;
 		w->at_guest = true;
 		w->at_host = true;
 		if (direction == PATH_DIRECTION_FROM_GUEST)
