@@ -156,7 +156,7 @@ void fact_set_bool(struct fact *f, enum field field, bool b)
 	fact_set_interval(f, field, b, b);
 }
 
-void fact_set_enum(struct fact *f, enum field field, int word)
+void fact_set_enum(struct fact *f, enum field field, int64_t word)
 {
 	fact_set_interval(f, field, word, word);
 }

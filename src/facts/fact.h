@@ -69,7 +69,7 @@ void fact_set_number(struct fact *f, enum field field, int64_t n);
 void fact_set_interval(struct fact *f, enum field field, int64_t lo,
                        int64_t hi);
 void fact_set_bool(struct fact *f, enum field field, bool b);
-void fact_set_enum(struct fact *f, enum field field, int word);
+void fact_set_enum(struct fact *f, enum field field, int64_t word);
 void fact_set_ip(struct fact *f, enum field field, const struct in6_addr *ip);
 void fact_set_mac(struct fact *f, enum field field, struct mac mac);
 void fact_set_text(struct facts *facts, struct fact *f, enum field field,
