@@ -95,8 +95,10 @@ struct incident *analyse(struct capture *const *captures,
 	chains_build(&s);
 	path_find(&s);
 	clones_find(&s);
+	neighbours_find(&s);
 	guest_plan(&s);
 	isolation_find(&s);
+	defects_find(&s);
 	stalls_find(&s);
 	exchanges_judge(&s);
 	forgotten_find(&s);
@@ -110,10 +112,17 @@ struct incident *analyse(struct capture *const *captures,
 
 void scene_free(struct scene *s)
 {
-	for (uint32_t i = 0; i < s->n_points; i++)
-		point_free(&s->points[i].track);
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		struct observation *o = &s->points[i];
+
+		point_free(&o->track);
+		second_set_free(&o->holes);
+		for (int class = 0; class < TRAFFIC_CLASS_COUNT; class ++)
+			second_set_free(&o->missed[class]);
+	}
 	free(s->points);
 	free(s->sightings);
+	neighbours_free(&s->peers);
 	free(s->chains);
 	free(s->roles);
 }

@@ -1,5 +1,7 @@
 #include "correlate/locate.h"
 
+#include "correlate/defects.h"
+
 #define TURNS_MIN 3
 #define TRACEROUTE_TTL_MAX 40
 
@@ -264,6 +266,11 @@ static struct location locate_to_guest(const struct steps *st)
 	}
 	if (last == UINT32_MAX)
 		return unknown;
+	if (last == 0 && defects_hide(st->scene, st->points[0],
+	                              PATH_DIRECTION_FROM_GUEST, st->class,
+	                              st->chain->host_ns,
+	                              st->chain->host_ns + st->timeout_ns))
+		return unknown;
 	if (last == 0)
 		return responder(st, PLACE_GUEST, PATH_DIRECTION_TO_GUEST, 0);
 	absent = first_absent(st, last, -1, PATH_DIRECTION_TO_GUEST, false);
@@ -398,6 +405,41 @@ static bool goes_round(const struct scene *s, const struct chain *c,
 	return try->ttl > TRACEROUTE_TTL_MAX;
 }
 
+static bool has_guest_capture(const struct scene *s)
+{
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_VM)
+			return true;
+	return false;
+}
+
+/* Would its client's capture, or one on the way to it, have shown the answer? */
+static bool is_answer_hidden(const struct visibility *v, const struct scene *s,
+                             const struct chain *c, const struct sighting *at,
+                             int64_t timeout_ns)
+{
+	bool from_guest = try_role(s, c) == TRY_ROLE_FROM_GUEST;
+	enum path_direction back = from_guest ? PATH_DIRECTION_TO_GUEST
+	                                      : PATH_DIRECTION_FROM_GUEST;
+	enum traffic_class class = traffic_class_of_protocol(
+		(enum protocol)flow_of(s, at)->key.protocol);
+
+	if (defects_hide(s, at->point, back, class, c->host_ns,
+	                 c->host_ns + timeout_ns))
+		return true;
+	if (!from_guest || s->points[at->point].role == CAPTURE_ROLE_VM ||
+	    !s->aligned || !has_guest_capture(s))
+		return false;
+	/* The guest sent it, and its own capture lacks it. */
+	for (uint32_t i = 0; i < s->n_path; i++)
+		if (visibility_relevance(v, c, s->path[i], true) ==
+		            RELEVANCE_YES &&
+		    visibility_could_see(v, s->path[i], back, class, c->host_ns,
+		                         timeout_ns))
+			return false;
+	return true;
+}
+
 enum try_state try_state(const struct visibility *v, const struct scene *s,
                          const struct chain *c)
 {
@@ -418,6 +460,8 @@ enum try_state try_state(const struct visibility *v, const struct scene *s,
 		return TRY_STATE_UNDECIDED; /* it need not be answered */
 	if (try->ts_ns + timeout_ns >
 	    s->incident->captures[o->capture].last_ns)
+		return TRY_STATE_UNDECIDED;
+	if (is_answer_hidden(v, s, c, at, timeout_ns))
 		return TRY_STATE_UNDECIDED;
 	if (try_role(s, c) != TRY_ROLE_TO_GUEST)
 		return TRY_STATE_FAILED;

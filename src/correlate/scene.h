@@ -30,6 +30,10 @@
  * @trunk:	whatever of the guest passes any point passes this one
  * @hop:	the guest's packets have been routed (TTL less) here
  * @translated:	they have been translated here
+ * @lacks:	by direction: nothing of the guest that goes there is recorded
+ * @missed:	by class: seconds, in the host's clock, of which the other file
+ *		shows packets that passed here
+ * @holes:	seconds, in the host's clock, of which nothing is recorded
  */
 struct observation {
 	uint32_t capture;
@@ -44,6 +48,9 @@ struct observation {
 	uint32_t depth;
 	bool hop;
 	bool translated;
+	bool lacks[2];
+	struct second_set missed[TRAFFIC_CLASS_COUNT];
+	struct second_set holes;
 	enum point_kind kind;
 };
 
@@ -136,6 +143,29 @@ struct foreign {
 	int64_t last_ns;
 };
 
+/**
+ * struct peer - What all flows tell of one address
+ * @guest_sent:	the guest sent it something, between @first_ns and @last_ns
+ * @routed:	its packets carry the MAC of somebody with another address
+ * @claimed:	somebody on the link claims it
+ */
+struct peer {
+	struct in6_addr ip;
+	bool guest_sent;
+	bool routed;
+	bool claimed;
+	int64_t first_ns;
+	int64_t last_ns;
+};
+
+/** struct peer_table - Zero-initialised is empty; owns its arrays */
+struct peer_table {
+	struct peer *peers;
+	uint32_t count;
+	uint32_t capacity;
+	struct hash_table index;
+};
+
 struct scene {
 	struct capture *const *captures;
 	size_t n_captures;
@@ -155,6 +185,7 @@ struct scene {
 	uint32_t path[SCENE_POINTS_MAX]; /* guest's point first */
 	uint32_t n_path;
 	uint32_t isolated_from; /* host-only: nothing of the guest gets here */
+	struct peer_table peers;
 	struct outage outages[SCENE_POINTS_MAX];
 	bool outages_known; /* the second reading has been done */
 	struct foreign foreign[4];
@@ -209,6 +240,9 @@ void path_find(struct scene *s);
 /** isolation_find() - Is the guest in a host-only network? */
 void isolation_find(struct scene *s);
 
+/** defects_find() - What the captures lack although it passed */
+void defects_find(struct scene *s);
+
 /** stalls_find() - Opened connections whose bytes are lost on the way */
 void stalls_find(struct scene *s);
 
@@ -218,6 +252,17 @@ void exchanges_judge(struct scene *s);
 /** clones_find() - Addresses that others use with the guest's MAC: they are not
  * the guest's */
 void clones_find(struct scene *s);
+
+/** neighbours_find() - What all flows tell of each address */
+void neighbours_find(struct scene *s);
+void neighbours_free(struct peer_table *t);
+
+/** neighbours_talked() - Did the guest send @ip anything? */
+bool neighbours_talked(const struct scene *s, const struct in6_addr *ip);
+
+/** point_last_spoke() - When @mac last spoke as @ip at @o; false: never */
+bool point_last_spoke(const struct observation *o, const struct in6_addr *ip,
+                      struct mac mac, int64_t *last_ns);
 
 /** address_facts() - Addresses that two claim, and who answers for others */
 void address_facts(struct scene *s);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/xalloc.h"
+#include "correlate/defects.h"
 
 #define MS INT64_C(1000000)
 
@@ -310,6 +311,9 @@ bool visibility_could_see(const struct visibility *v, uint32_t point,
 		return false;
 	if (ts_ns < c->first_ns + guard_ns ||
 	    ts_ns + after_ns > c->last_ns - guard_ns)
+		return false;
+	if (defects_hide(s, point, direction, class, host_ns,
+	                 host_ns + after_ns))
 		return false;
 	if (!second_set_near(&o->track.seen[class], ts_ns, AROUND_S))
 		return false;

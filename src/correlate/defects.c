@@ -1,0 +1,249 @@
+#include "correlate/defects.h"
+
+#define MS INT64_C(1000000)
+
+/* So many connections that only one side speaks in, and so many packets */
+#define ONE_WAY_FLOWS 3
+#define ONE_WAY_PACKETS 20
+/* The lacking direction may have so large a share, in percent. */
+#define ONE_WAY_REST_PERCENT 5
+
+/* The first and last moments of a capture are not sharp. */
+#define EDGE_NS (50 * MS)
+
+struct finder {
+	struct scene *scene;
+	struct hash_table crossed; /* (point, class, peer) seen here too */
+};
+
+static const struct flow *flow_at(const struct scene *s,
+                                  const struct sighting *at)
+{
+	const struct flow_table *t = &s->points[at->point].track.flows;
+
+	return &t->flows[t->tries[at->try].flow];
+}
+
+/* A refusal may come from anybody on the way. */
+static bool is_answered(const struct scene *s, const struct sighting *at)
+{
+	const struct flow_table *t = &s->points[at->point].track.flows;
+
+	return t->tries[at->try].answer == TRY_ANSWERED;
+}
+
+static bool is_guest_end(const struct scene *s, const struct in6_addr *ip)
+{
+	return scene_is_guest_ip(s, ip) ||
+	       (s->guest.has_outside && addr_equal(ip, &s->guest.outside));
+}
+
+/* Packets of the guest's flows by direction, and connections in which only that
+ * direction is seen though data flows: somebody has to acknowledge it. */
+static void count_directions(const struct scene *s, const struct flow_table *t,
+                             uint64_t packets[2], uint64_t alone[2])
+{
+	for (uint32_t i = 0; i < t->n_flows; i++) {
+		const struct flow *f = &t->flows[i];
+		bool out = is_guest_end(s, &f->key.client);
+		enum path_direction there = out ? PATH_DIRECTION_FROM_GUEST
+		                                : PATH_DIRECTION_TO_GUEST;
+		enum path_direction back = out ? PATH_DIRECTION_TO_GUEST
+		                               : PATH_DIRECTION_FROM_GUEST;
+
+		if (f->key.protocol == PROTOCOL_ARP ||
+		    f->key.protocol == PROTOCOL_NDP ||
+		    (!out && !is_guest_end(s, &f->key.server)))
+			continue;
+		packets[there] += f->sent;
+		packets[back] += f->received;
+		if (f->key.protocol != PROTOCOL_TCP)
+			continue;
+		alone[there] += f->sent_bytes > 0 && f->received == 0;
+		alone[back] += f->received_bytes > 0 && f->sent == 0;
+	}
+}
+
+static void find_one_way(struct scene *s, struct observation *o)
+{
+	uint64_t packets[2] = { 0, 0 }, alone[2] = { 0, 0 };
+
+	count_directions(s, &o->track.flows, packets, alone);
+	for (int i = 0; i < 2; i++) {
+		uint64_t all = packets[0] + packets[1];
+
+		o->lacks[i] = all >= ONE_WAY_PACKETS &&
+		              packets[i] * 100 < all * ONE_WAY_REST_PERCENT &&
+		              alone[!i] >= ONE_WAY_FLOWS;
+	}
+}
+
+static const struct sighting *sighting_of(const struct scene *s,
+                                          const struct chain *c,
+                                          enum capture_role role)
+{
+	for (uint32_t i = 0; i < c->n; i++)
+		if (s->points[s->sightings[c->first + i].point].role == role)
+			return &s->sightings[c->first + i];
+	return NULL;
+}
+
+static bool has_point(const struct scene *s, const struct chain *c,
+                      uint32_t point)
+{
+	for (uint32_t i = 0; i < c->n; i++)
+		if (s->sightings[c->first + i].point == point)
+			return true;
+	return false;
+}
+
+static enum traffic_class class_of(const struct flow *f)
+{
+	return traffic_class_of_protocol((enum protocol)f->key.protocol);
+}
+
+static uint64_t crossing(const struct scene *s, uint32_t point,
+                         const struct flow *f)
+{
+	bool out = scene_is_guest_ip(s, &f->key.client);
+	const struct in6_addr *peer = out ? &f->key.server : &f->key.client;
+	uint64_t hash = hash_bytes(peer, sizeof(*peer));
+
+	return hash_mix(hash_mix(hash, point), (uint64_t)class_of(f));
+}
+
+static void note_crossings(struct finder *f)
+{
+	const struct scene *s = f->scene;
+
+	for (size_t i = 0; i < s->n_chains; i++) {
+		const struct chain *c = &s->chains[i];
+		const struct sighting *vm = sighting_of(s, c, CAPTURE_ROLE_VM);
+
+		for (uint32_t j = 0; vm && j < c->n; j++) {
+			uint32_t point = s->sightings[c->first + j].point;
+			uint64_t hash = crossing(s, point, flow_at(s, vm));
+			size_t pos = 0;
+
+			if (hash_table_find(&f->crossed, hash, &pos) ==
+			    HASH_TABLE_NONE)
+				hash_table_add(&f->crossed, hash, 0);
+		}
+	}
+}
+
+static bool is_awake(const struct scene *s, const struct observation *o,
+                     int64_t host_ns)
+{
+	const struct incident_capture *c = &s->incident->captures[o->capture];
+	int64_t ts_ns = scene_point_ns(s, o, host_ns);
+	int64_t guard_ns = s->clock.error_ns + EDGE_NS;
+
+	return ts_ns > c->first_ns + guard_ns && ts_ns < c->last_ns - guard_ns;
+}
+
+/* The silence of the point around @host_ns is a hole: something passed. */
+static void note_missed(const struct scene *s, struct observation *o,
+                        enum traffic_class class, int64_t host_ns)
+{
+	const struct quality *q = &o->track.quality;
+	int64_t ts_ns = scene_point_ns(s, o, host_ns);
+	size_t from = 0, to = q->n_silences;
+
+	second_set_add(&o->missed[class], host_ns);
+	while (from < to) {
+		size_t middle = (from + to) / 2;
+
+		if (q->silences[middle].to_ns < ts_ns)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	if (from < q->n_silences && q->silences[from].from_ns < ts_ns)
+		second_set_add_range(
+			&o->holes,
+			scene_host_ns(s, o, q->silences[from].from_ns),
+			scene_host_ns(s, o, q->silences[from].to_ns));
+}
+
+/* It worked, as the guest saw it: it passed where others of the peer passed. */
+static void find_missed_at_host(struct finder *f, const struct chain *c,
+                                const struct sighting *vm)
+{
+	struct scene *s = f->scene;
+	const struct flow *flow = flow_at(s, vm);
+
+	if (scene_is_guest_ip(s, &flow->key.client) && !is_answered(s, vm))
+		return;
+	for (uint32_t i = 0; i < s->n_path; i++) {
+		uint32_t point = s->path[i];
+		struct observation *o = &s->points[point];
+		size_t pos = 0;
+
+		if (!has_point(s, c, point) && is_awake(s, o, c->host_ns) &&
+		    hash_table_find(&f->crossed, crossing(s, point, flow),
+		                    &pos) != HASH_TABLE_NONE)
+			note_missed(s, o, class_of(flow), c->host_ns);
+	}
+}
+
+/* What the guest asked or answered, as the host saw it, was in the guest. */
+static void find_missed_at_guest(struct finder *f, const struct chain *c)
+{
+	struct scene *s = f->scene;
+	const struct sighting *at = &s->sightings[c->first];
+	const struct flow *flow = flow_at(s, at);
+	const struct flow_table *t = &s->points[at->point].track.flows;
+	const struct try *try = &t->tries[at->try];
+	struct mac mac = try->src_mac;
+
+	if (scene_is_guest_ip(s, &flow->key.server)) {
+		if (!is_answered(s, at))
+			return;
+		mac = try->answer_mac;
+	} else if (!scene_is_guest_ip(s, &flow->key.client)) {
+		return;
+	}
+	if (!s->points[at->point].hop && !scene_is_guest_mac(s, mac))
+		return;
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_VM &&
+		    is_awake(s, &s->points[i], c->host_ns))
+			note_missed(s, &s->points[i], class_of(flow),
+			            c->host_ns);
+}
+
+void defects_find(struct scene *s)
+{
+	struct finder f = { .scene = s };
+
+	for (uint32_t i = 0; i < s->n_points; i++)
+		find_one_way(s, &s->points[i]);
+	if (!s->aligned)
+		return;
+	note_crossings(&f);
+	for (size_t i = 0; i < s->n_chains; i++) {
+		const struct chain *c = &s->chains[i];
+		const struct sighting *vm = sighting_of(s, c, CAPTURE_ROLE_VM);
+
+		if (vm)
+			find_missed_at_host(&f, c, vm);
+		else
+			find_missed_at_guest(&f, c);
+	}
+	hash_table_free(&f.crossed);
+}
+
+bool defects_hide(const struct scene *s, uint32_t point,
+                  enum path_direction direction, enum traffic_class class,
+                  int64_t from_ns, int64_t to_ns)
+{
+	const struct observation *o = &s->points[point];
+
+	return o->lacks[direction] ||
+	       second_set_between(&o->missed[class], from_ns, to_ns) ||
+	       second_set_between(&o->holes, from_ns, to_ns) ||
+	       second_set_between(&o->track.quality.gaps,
+	                          scene_point_ns(s, o, from_ns),
+	                          scene_point_ns(s, o, to_ns));
+}
