@@ -14,6 +14,9 @@
 /* No packet is longer on its way between the guest and its host. */
 #define TRAVEL_MAX_NS INT64_C(500000000)
 
+/* So many of the slopes that fit are looked at for the error. */
+#define SLOPES 16
+
 /* Bounds of a line at one slope: all points of one direction are below @above,
  * all of the other above @below. */
 struct gap {
@@ -127,8 +130,11 @@ static void fit_both(const struct cloud *c, struct clock_line *line)
 	double offset = (gap.low + gap.high) / 2, error;
 
 	if (slack == 0) {
-		widen(&all, c, edge_drift(c, best, -DRIFT_MAX_PPB));
-		widen(&all, c, edge_drift(c, best, DRIFT_MAX_PPB));
+		double from = edge_drift(c, best, -DRIFT_MAX_PPB);
+		double to = edge_drift(c, best, DRIFT_MAX_PPB);
+
+		for (int i = 0; i <= SLOPES; i++)
+			widen(&all, c, from + (to - from) * i / SLOPES);
 	}
 	error = fmax(fabs(all.high - offset), fabs(offset - all.low));
 	line->known = true;
@@ -145,7 +151,11 @@ static void fit_one(const struct cloud *c, struct clock_line *line)
 
 	line->known = true;
 	line->offset_ns = c->base_ns + (int64_t)llround(bound);
-	line->error_ns = TRAVEL_MAX_NS;
+	line->error_ns = TRAVEL_MAX_NS +
+	                 (int64_t)llround(DRIFT_MAX_PPB *
+	                                  (double)(c->pairs[c->n - 1].host_ns -
+	                                           c->pairs[0].host_ns) /
+	                                  1e9);
 }
 
 struct clock_line clock_line_fit(struct clock_pair *pairs, size_t n,

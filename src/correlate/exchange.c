@@ -579,7 +579,7 @@ static void close_scattered(struct sorter *so, struct conversation *cv)
 {
 	struct run run;
 
-	if (cv->n_scattered < QUORUM_TRIES ||
+	if (cv->n_worked == 0 || cv->n_scattered < QUORUM_TRIES ||
 	    cv->n_scattered * 100 <
 	            (cv->n_worked + cv->n_failed) * INTERMITTENT_MIN_PERCENT)
 		return;

@@ -16,32 +16,28 @@ bool packet_is_icmp_error(const struct packet *p)
 	       p->icmp.type == ICMP_PARAMETER_PROBLEM;
 }
 
-/* The quoted packet has only 8 bytes behind its IP header for sure. */
+/* Only 8 bytes behind the quoted IP header are there for sure. */
 static void read_quoted(struct icmp_header *icmp, struct cursor c, bool v6)
 {
-	struct packet quoted = { 0 };
+	struct packet quoted = { .is_quoted = true };
+	struct quoted_packet *q = &icmp->quoted;
 	enum packet_status status;
-	bool is_echo;
 
 	status = v6 ? decode_ipv6(&quoted, &c) : decode_ipv4(&quoted, &c);
-	if (status == PACKET_STATUS_MALFORMED && quoted.ip_version == 0)
+	if (status != PACKET_STATUS_OK || quoted.fragment_offset > 0)
 		return;
-	if (quoted.ip_version == 0 || quoted.fragment_offset > 0)
-		return;
-	if (quoted.payload.left < 4 && quoted.src_port == 0 &&
-	    quoted.icmp.id == 0)
-		return;
-	is_echo = quoted.ip_proto == IP_PROTO_ICMP ||
-	          quoted.ip_proto == IP_PROTO_ICMPV6;
-	icmp->quoted = (struct quoted_packet){
-		.valid = true,
+	*q = (struct quoted_packet){
 		.ip_proto = quoted.ip_proto,
 		.ip_id = quoted.ip_id,
 		.src = quoted.src,
 		.dst = quoted.dst,
-		.src_port = is_echo ? quoted.icmp.id : quoted.src_port,
-		.dst_port = is_echo ? quoted.icmp.seq : quoted.dst_port,
 	};
+	c = quoted.payload;
+	if (q->ip_proto == IP_PROTO_ICMP || q->ip_proto == IP_PROTO_ICMPV6)
+		cursor_be32(&c); /* type, code, checksum */
+	q->src_port = cursor_be16(&c);
+	q->dst_port = cursor_be16(&c);
+	q->valid = !c.truncated;
 }
 
 static enum packet_status read_head(struct packet *p, struct cursor *c)

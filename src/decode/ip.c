@@ -23,7 +23,7 @@ enum packet_status decode_transport(struct packet *p, struct cursor *c)
 
 	p->kind = PACKET_KIND_IP;
 	p->payload = *c;
-	if (p->fragment_offset > 0)
+	if (p->fragment_offset > 0 || p->is_quoted)
 		return PACKET_STATUS_OK;
 	for (size_t i = 0; i < sizeof(decoders) / sizeof(decoders[0]); i++)
 		if (decoders[i].proto == p->ip_proto &&

@@ -167,6 +167,8 @@ struct packet {
 	uint64_t frame;
 	uint32_t interface;
 	uint32_t wire_len;
+	uint32_t cut_bytes; /* of the frame, by the snap length */
+	bool is_quoted;     /* decoded up to the IP header only */
 	uint32_t cut;
 	enum frame_direction direction;
 	int64_t ifindex;

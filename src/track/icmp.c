@@ -193,10 +193,10 @@ static void refuse_tries(struct flow_table *t, uint32_t flow,
 	     i = t->tries[i].older) {
 		struct try *try = &t->tries[i];
 
-		if (try->answer != TRY_UNANSWERED)
-			return;
 		if (protocol_of(q) == PROTOCOL_ICMP && try->id != q->dst_port)
 			continue;
+		if (try->answer != TRY_UNANSWERED)
+			return;
 		flow_table_answer(t, i, p, TRY_REFUSED);
 		try->refusal = refusal;
 		try->refused_by = p->src;

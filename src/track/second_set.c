@@ -30,9 +30,11 @@ void second_set_add(struct second_set *set, int64_t ts_ns)
 	int64_t s = ts_ns / NS_PER_S;
 
 	set->count++;
-	if (set->n_bytes == 0)
+	if (set->n_bytes == 0) {
 		set->base_s = s - 8;
-	if (s < set->base_s - SECONDS_MAX || s > set->base_s + SECONDS_MAX)
+		set->origin_s = s;
+	}
+	if (s < set->origin_s - SECONDS_MAX || s > set->origin_s + SECONDS_MAX)
 		return;
 	if (s < set->base_s)
 		grow_front(set, (size_t)(set->base_s - s) / 8 + GROW_BYTES);

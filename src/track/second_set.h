@@ -13,7 +13,8 @@
 struct second_set {
 	uint8_t *bits;
 	size_t n_bytes;
-	int64_t base_s; /* second of the first bit */
+	int64_t base_s;   /* second of the first bit */
+	int64_t origin_s; /* second of the first addition */
 	uint64_t count; /* additions, not distinct seconds */
 };
 

@@ -178,7 +178,7 @@ void track_tcp(struct point *point, const struct packet *p)
 	if (is_synack(p))
 		track_stray(point, p, PROTOCOL_TCP, p->tcp.ack - 1);
 	/* Opened before the capture began: the lower port is the server's. */
-	if (p->src_port < p->dst_port) {
+	if (is_synack(p) || p->src_port < p->dst_port) {
 		flow = flow_table_get(&point->flows, &as_server);
 		if (flow != FLOW_NONE)
 			track_server(point, flow, p);
