@@ -18,7 +18,7 @@
 #define RETURNS_MAX 2
 
 /* So many facts of a kind say enough; what a stranger floods stays bounded. */
-#define FACTS_MAX 256
+#define FACTS_MAX 64
 
 /* One MAC that answers for so many is a proxy. */
 #define PROXIED_MIN 3
@@ -54,30 +54,13 @@ static bool is_virtual(struct mac mac)
  * somebody that it talks to. */
 static bool matters(const struct scene *s, const struct in6_addr *ip)
 {
-	if (scene_is_guest_ip(s, ip) || scene_is_gateway(s, ip))
-		return true;
-	for (uint32_t i = 0; i < s->n_points; i++) {
-		const struct flow_table *t = &s->points[i].track.flows;
-
-		if (s->points[i].role != CAPTURE_ROLE_VM)
-			continue;
-		for (uint32_t j = 0; j < t->n_flows; j++) {
-			const struct flow_key *k = &t->flows[j].key;
-
-			if ((addr_equal(&k->server, ip) &&
-			     scene_is_guest_ip(s, &k->client)) ||
-			    (addr_equal(&k->client, ip) &&
-			     scene_is_guest_ip(s, &k->server) &&
-			     k->protocol != PROTOCOL_ARP))
-				return true;
-		}
-	}
-	return false;
+	return scene_is_guest_ip(s, ip) || scene_is_gateway(s, ip) ||
+	       neighbours_talked(s, ip);
 }
 
-/* Packets of its own that @b sends from its address; the last one's time */
+/* Packets of its own that @b sends from its address */
 static uint64_t originated(const struct scene *s, uint32_t point,
-                           const struct arp_binding *b, int64_t *last_ns)
+                           const struct arp_binding *b)
 {
 	const struct flow_table *t = &s->points[point].track.flows;
 	uint64_t n = 0;
@@ -93,8 +76,6 @@ static uint64_t originated(const struct scene *s, uint32_t point,
 		         mac_equal(f->server_mac, b->mac) &&
 		         f->key.protocol != PROTOCOL_ARP)
 			frames = f->received;
-		if (frames > 0 && (n == 0 || f->last_ns > *last_ns))
-			*last_ns = f->last_ns;
 		n += frames;
 	}
 	return n;
@@ -109,7 +90,8 @@ static bool both_alive(const struct scene *s, const struct conflict *c)
 	    a->returns + b->returns > RETURNS_MAX)
 		return true;
 	/* Packets of an old owner come late, a connection's end for instance. */
-	return originated(s, c->point, a, &last_ns) > 0 &&
+	return point_last_spoke(&s->points[c->point], &a->ip, a->mac,
+	                        &last_ns) &&
 	       last_ns > b->first_ns + TAKEOVER_NS;
 }
 
@@ -210,8 +192,10 @@ static struct fact *add_fact(const struct scene *s, const struct in6_addr *ip)
 	fact_set_ip(f, FIELD_ADDRESS_IP, ip);
 	fact_set_bool(f, FIELD_ADDRESS_IS_GUESTS, scene_is_guest_ip(s, ip));
 	fact_set_bool(f, FIELD_ADDRESS_IS_GATEWAYS, scene_is_gateway(s, ip));
-	fact_set_label(f, FIELD_LABEL_GUEST, &s->guest.macs[0],
-	               sizeof(struct mac));
+	/* Only a conflict about its own address concerns all of the guest. */
+	if (scene_is_guest_ip(s, ip))
+		fact_set_label(f, FIELD_LABEL_GUEST, &s->guest.macs[0],
+		               sizeof(struct mac));
 	fact_set_label(f, FIELD_LABEL_SEGMENT, "", 1);
 	fact_set_label(f, FIELD_LABEL_ADDRESS, ip, sizeof(*ip));
 	fact_set_label(f, FIELD_LABEL_PEER, ip, sizeof(*ip));
@@ -225,7 +209,6 @@ static void write_conflict(const struct scene *s, const struct conflict *c)
 	const struct arp_binding *a = c->first, *b = c->second;
 	struct fact *f = add_fact(s, &a->ip);
 	bool alive = both_alive(s, c);
-	int64_t last_ns;
 
 	/* Where both go on, the one that nobody asks is the second. */
 	if (alive && a->unsolicited > b->unsolicited) {
@@ -247,7 +230,7 @@ static void write_conflict(const struct scene *s, const struct conflict *c)
 			(b->unsolicited_last_ns - b->unsolicited_first_ns) /
 				(int64_t)(b->unsolicited - 1));
 	fact_set_bool(f, FIELD_ADDRESS_ORIGINATES,
-	              originated(s, c->point, b, &last_ns) > 0);
+	              originated(s, c->point, b) > 0);
 	fact_set_bool(f, FIELD_ADDRESS_VIRTUAL_MAC,
 	              is_virtual(a->mac) || is_virtual(b->mac));
 	fact_set_bool(f, FIELD_ADDRESS_ONE_MACHINE, is_one_machine(s, c));

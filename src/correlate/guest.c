@@ -35,8 +35,20 @@ bool scene_is_gateway(const struct scene *s, const struct in6_addr *ip)
 	return false;
 }
 
+static uint64_t frames_of(const struct station_table *t)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < t->count; i++)
+		n += t->stations[i].sent + t->stations[i].sent_group;
+	return n;
+}
+
 static bool is_own(const struct station_table *t, const struct station *st)
 {
+	/* Nobody got or sent a packet of his own: who fills the capture asks. */
+	if (t->unicast == 0)
+		return st->sent_group * 2 > frames_of(t);
 	/* Cooked captures do not say who received; the direction does. */
 	if (st->sent_out > 0)
 		return true;

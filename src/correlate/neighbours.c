@@ -3,6 +3,9 @@
  * at all, whether the MAC that it sends to is still the right one, and whether
  * others reach the server through a router.
  */
+#include <stdlib.h>
+
+#include "base/xalloc.h"
 #include "correlate/run.h"
 
 static bool is_resolution(const struct flow *f)
@@ -11,27 +14,99 @@ static bool is_resolution(const struct flow *f)
 	       f->key.protocol == PROTOCOL_NDP;
 }
 
-/* Did the guest send @peer anything, as far as its own capture tells? */
-static bool sent_to(const struct scene *s, const struct in6_addr *peer)
+static struct peer *find(const struct peer_table *t, const struct in6_addr *ip)
+{
+	uint64_t hash = hash_bytes(ip, sizeof(*ip));
+	size_t pos = 0;
+	uint32_t i;
+
+	while ((i = hash_table_find(&t->index, hash, &pos)) != HASH_TABLE_NONE)
+		if (addr_equal(&t->peers[i].ip, ip))
+			return &t->peers[i];
+	return NULL;
+}
+
+static struct peer *get(struct peer_table *t, const struct in6_addr *ip)
+{
+	struct peer *peer = find(t, ip);
+
+	if (peer)
+		return peer;
+	if (t->count == t->capacity) {
+		t->capacity = t->capacity ? 2 * t->capacity : 64;
+		t->peers =
+			xreallocarray(t->peers, t->capacity, sizeof(*t->peers));
+	}
+	t->peers[t->count] = (struct peer){ .ip = *ip };
+	hash_table_add(&t->index, hash_bytes(ip, sizeof(*ip)), t->count);
+	return &t->peers[t->count++];
+}
+
+/* The guest sent something to @ip in this flow. */
+static void note_sent(struct scene *s, const struct observation *o,
+                      const struct flow *f, const struct in6_addr *ip)
+{
+	struct peer *peer = get(&s->peers, ip);
+	int64_t first_ns = scene_host_ns(s, o, f->first_ns);
+	int64_t last_ns = scene_host_ns(s, o, f->last_ns);
+
+	if (!peer->guest_sent || first_ns < peer->first_ns)
+		peer->first_ns = first_ns;
+	if (!peer->guest_sent || last_ns > peer->last_ns)
+		peer->last_ns = last_ns;
+	peer->guest_sent = true;
+}
+
+/* Its packets come with the MAC of somebody who claims another address only. */
+static void note_route(struct scene *s, const struct observation *o,
+                       const struct in6_addr *ip, struct mac mac)
+{
+	const struct station *st = station_table_find(&o->track.stations, mac);
+
+	if (st && st->n_claimed > 0 && !scene_is_guest_mac(s, mac))
+		get(&s->peers, ip)->routed = true;
+}
+
+static void note_flow(struct scene *s, const struct observation *o,
+                      const struct flow *f)
+{
+	if (o->role == CAPTURE_ROLE_VM) {
+		if (f->sent > 0 && scene_is_guest_ip(s, &f->key.client))
+			note_sent(s, o, f, &f->key.server);
+		if (f->received > 0 && scene_is_guest_ip(s, &f->key.server))
+			note_sent(s, o, f, &f->key.client);
+	}
+	if (o->hop || is_resolution(f) || f->sent == 0 || f->received == 0)
+		return;
+	note_route(s, o, &f->key.client, f->client_mac);
+	note_route(s, o, &f->key.server, f->server_mac);
+}
+
+void neighbours_find(struct scene *s)
 {
 	for (uint32_t i = 0; i < s->n_points; i++) {
-		const struct flow_table *t = &s->points[i].track.flows;
+		const struct observation *o = &s->points[i];
+		const struct flow_table *t = &o->track.flows;
+		const struct claim_log *log = &o->track.claims;
 
-		if (s->points[i].role != CAPTURE_ROLE_VM)
-			continue;
-		for (uint32_t j = 0; j < t->n_flows; j++) {
-			const struct flow *f = &t->flows[j];
-
-			if (f->sent > 0 && addr_equal(&f->key.server, peer) &&
-			    scene_is_guest_ip(s, &f->key.client))
-				return true;
-			if (f->received > 0 &&
-			    addr_equal(&f->key.client, peer) &&
-			    scene_is_guest_ip(s, &f->key.server))
-				return true;
-		}
+		for (uint32_t j = 0; j < t->n_flows; j++)
+			note_flow(s, o, &t->flows[j]);
+		for (uint32_t j = 0; j < log->count && !o->hop; j++)
+			get(&s->peers, &log->bindings[j].ip)->claimed = true;
 	}
-	return false;
+}
+
+bool neighbours_talked(const struct scene *s, const struct in6_addr *ip)
+{
+	const struct peer *peer = find(&s->peers, ip);
+
+	return peer && peer->guest_sent;
+}
+
+void neighbours_free(struct peer_table *t)
+{
+	free(t->peers);
+	hash_table_free(&t->index);
 }
 
 static bool has_vm(const struct scene *s)
@@ -42,39 +117,58 @@ static bool has_vm(const struct scene *s)
 	return false;
 }
 
-/* Last time that @mac spoke as @ip, by ARP or by an IP packet; false: never */
-static bool last_spoke(const struct scene *s, const struct in6_addr *ip,
-                       struct mac mac, int64_t *host_ns)
+/* Did the guest send the peer anything while the run lasted? */
+static bool sent_meanwhile(const struct scene *s, const struct run *run,
+                           const struct in6_addr *ip)
 {
-	bool found = false;
+	const struct peer *peer = find(&s->peers, ip);
 
-	for (uint32_t i = 0; i < s->n_points; i++) {
-		const struct observation *o = &s->points[i];
-		const struct flow_table *t = &o->track.flows;
-		const struct arp_binding *b =
-			claim_log_get(&o->track.claims, ip, mac);
-		int64_t last_ns = b ? b->last_ns : INT64_MIN;
+	return peer && peer->guest_sent &&
+	       peer->first_ns <= run->chains[run->n_chains - 1]->host_ns &&
+	       peer->last_ns >= run->chains[0]->host_ns;
+}
 
-		for (uint32_t j = 0; j < t->n_flows; j++) {
-			const struct flow *f = &t->flows[j];
-			bool spoke = (f->sent > 0 &&
-			              addr_equal(&f->key.client, ip) &&
-			              mac_equal(f->client_mac, mac)) ||
-			             (f->received > 0 &&
-			              addr_equal(&f->key.server, ip) &&
-			              mac_equal(f->server_mac, mac));
+bool point_last_spoke(const struct observation *o, const struct in6_addr *ip,
+                      struct mac mac, int64_t *last_ns)
+{
+	const struct flow_table *t = &o->track.flows;
+	const struct arp_binding *b = claim_log_get(&o->track.claims, ip, mac);
+	bool found = b != NULL;
 
-			if (spoke && f->received > 0 && f->last_ns > last_ns)
-				last_ns = f->last_ns;
-		}
-		if (last_ns == INT64_MIN)
+	*last_ns = b ? b->last_ns : INT64_MIN;
+	for (uint32_t i = 0; i < t->n_tries; i++) {
+		const struct try *try = &t->tries[i];
+		const struct flow_key *k = &t->flows[try->flow].key;
+		int64_t ns = *last_ns;
+
+		if (addr_equal(&k->client, ip) && mac_equal(try->src_mac, mac))
+			ns = try->ts_ns;
+		else if (try->answer == TRY_ANSWERED &&
+		         addr_equal(&k->server, ip) &&
+		         mac_equal(try->answer_mac, mac))
+			ns = try->answer_ns;
+		else
 			continue;
-		last_ns = scene_host_ns(s, o, last_ns);
-		if (!found || last_ns > *host_ns)
-			*host_ns = last_ns;
 		found = true;
+		if (ns > *last_ns)
+			*last_ns = ns;
 	}
 	return found;
+}
+
+/* Did @mac speak as @ip after @from_ns? */
+static bool spoke_after(const struct scene *s, const struct in6_addr *ip,
+                        struct mac mac, int64_t from_ns)
+{
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct observation *o = &s->points[i];
+		int64_t last_ns;
+
+		if (point_last_spoke(o, ip, mac, &last_ns) &&
+		    scene_host_ns(s, o, last_ns) > from_ns)
+			return true;
+	}
+	return false;
 }
 
 /* The MAC other than @old that speaks for @ip at @from_ns or later */
@@ -132,7 +226,7 @@ static void add_next_hop(const struct scene *s, const struct run *run,
                          struct fact *fact)
 {
 	const struct in6_addr *ip;
-	int64_t first_ns = run->chains[0]->host_ns, spoke_ns = 0;
+	int64_t first_ns = run->chains[0]->host_ns;
 	struct mac used, now;
 
 	if (!destination(s, run, &used))
@@ -140,52 +234,12 @@ static void add_next_hop(const struct scene *s, const struct run *run,
 	fact_set_mac(fact, FIELD_NEXT_HOP_MAC, used);
 	ip = next_hop_ip(s, run, used);
 	if (!ip || !newer_mac(s, ip, used, first_ns, &now) ||
-	    (last_spoke(s, ip, used, &spoke_ns) && spoke_ns > first_ns)) {
+	    spoke_after(s, ip, used, first_ns)) {
 		fact_set_bool(fact, FIELD_NEXT_HOP_CURRENT, true);
 		return;
 	}
 	fact_set_bool(fact, FIELD_NEXT_HOP_CURRENT, false);
 	fact_set_mac(fact, FIELD_NEXT_HOP_MAC_NOW, now);
-}
-
-static bool claims_other(const struct claim_log *log, struct mac mac,
-                         const struct in6_addr *ip)
-{
-	for (uint32_t i = 0; i < log->count; i++)
-		if (mac_equal(log->bindings[i].mac, mac) &&
-		    !addr_equal(&log->bindings[i].ip, ip))
-			return true;
-	return false;
-}
-
-/* Packets of @ip come with the MAC of somebody who has another address, and
- * nobody on the link claims it. */
-static bool is_behind_router(const struct scene *s, const struct in6_addr *ip)
-{
-	bool found = false;
-
-	for (uint32_t i = 0; i < s->n_points; i++) {
-		const struct point *track = &s->points[i].track;
-		const struct flow_table *t = &track->flows;
-
-		if (s->points[i].hop)
-			continue;
-		if (claim_log_find(&track->claims, ip) != CLAIM_LOG_NONE)
-			return false;
-		for (uint32_t j = 0; j < t->n_flows && !found; j++) {
-			const struct flow *f = &t->flows[j];
-			bool client = addr_equal(&f->key.client, ip);
-
-			if (is_resolution(f) || f->sent == 0 ||
-			    f->received == 0 ||
-			    (!client && !addr_equal(&f->key.server, ip)))
-				continue;
-			found = claims_other(
-				&track->claims,
-				client ? f->client_mac : f->server_mac, ip);
-		}
-	}
-	return found;
 }
 
 /* The MAC that requests to the guest carry instead of its own */
@@ -211,18 +265,21 @@ void run_add_neighbour(const struct scene *s, const struct run *run,
                        struct fact *fact)
 {
 	const struct in6_addr *peer = &run->key.server;
+	const struct peer *entry;
 
 	if (run->role == TRY_ROLE_TO_GUEST)
 		peer = &run->key.client;
 	else if (run->role != TRY_ROLE_FROM_GUEST)
 		return;
 	if (has_vm(s))
-		fact_set_bool(fact, FIELD_SILENT_TO_PEER, !sent_to(s, peer));
+		fact_set_bool(fact, FIELD_SILENT_TO_PEER,
+		              !sent_meanwhile(s, run, peer));
 	if (run->role == TRY_ROLE_TO_GUEST) {
 		add_wrong_mac(s, run, fact);
 		return;
 	}
 	add_next_hop(s, run, fact);
+	entry = find(&s->peers, peer);
 	fact_set_bool(fact, FIELD_SERVER_VIA_ROUTER,
-	              is_behind_router(s, &run->key.server));
+	              entry && entry->routed && !entry->claimed);
 }

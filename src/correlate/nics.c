@@ -141,6 +141,12 @@ static bool is_for_guest(const struct scene *s, const struct packet *p)
 	                      : p->direction == FRAME_DIRECTION_IN;
 }
 
+/* Something of the guest has crossed: the time before counts no more. */
+static void restart(struct outage *at, int64_t host_ns)
+{
+	*at = (struct outage){ .seen = true, .since_ns = host_ns };
+}
+
 void outage_note(struct scene *s, uint32_t point, const struct packet *p,
                  int64_t host_ns)
 {
@@ -150,17 +156,20 @@ void outage_note(struct scene *s, uint32_t point, const struct packet *p,
 
 	if (s->points[point].role == CAPTURE_ROLE_HOST) {
 		if (own)
-			*at = (struct outage){ .seen = true,
-				               .since_ns = host_ns };
+			restart(at, host_ns);
 		else
 			at->others++;
 		return;
 	}
 	for (uint32_t i = 0; (own || in) && i < s->n_points; i++) {
-		s->outages[i].out += own;
-		s->outages[i].in += in;
-		if (own)
-			s->outages[i].last_ns = host_ns;
+		at = &s->outages[i];
+		at->in += in;
+		if (in && at->seen)
+			restart(at, host_ns);
+		if (own) {
+			at->out++;
+			at->last_ns = host_ns;
+		}
 	}
 }
 
