@@ -9,7 +9,8 @@
 #define ERRMSG_MAX 1024
 
 struct errmsg {
-	char text[ERRMSG_MAX]; /* "" while there is none; may have several lines */
+	/* "" while there is none; may have several lines */
+	char text[ERRMSG_MAX];
 };
 
 /** errmsg_set() - Set the text as printf() would; always returns false */

@@ -207,10 +207,9 @@ static void add_tcp(struct claim *c, const struct terms *t, bool reply)
 {
 	add_ends(c, t, reply);
 	if (t->has_server)
-		claim_add_number(c,
-		                 reply ? CLAIM_TCP_SRC_PORT
-		                       : CLAIM_TCP_DST_PORT,
-		                 t->server_port);
+		claim_add_number(
+			c, reply ? CLAIM_TCP_SRC_PORT : CLAIM_TCP_DST_PORT,
+			t->server_port);
 	if (t->stalled[reply]) {
 		add_ids(c, CLAIM_TCP_SEQ, t->lost, t->n_lost);
 		claim_add_flag(c, CLAIM_TCP_DATA);
@@ -347,8 +346,7 @@ static int32_t make_control(const struct maker *m, uint32_t point,
 	struct claim *c = new_claim(m, point, &index);
 
 	if ((o->translated && s->guest.has_outside) ||
-	    (m->run->role == TRY_ROLE_TO_HOST &&
-	     o->role == CAPTURE_ROLE_HOST))
+	    (m->run->role == TRY_ROLE_TO_HOST && o->role == CAPTURE_ROLE_HOST))
 		guest = &s->guest.outside;
 	if (m->run->role == TRY_ROLE_TO_HOST && o->role == CAPTURE_ROLE_VM)
 		guest = &s->guest.ips[0];
@@ -502,8 +500,8 @@ static size_t points_of(const struct scene *s, const struct visibility *v,
 	if (guest != NO_POINT)
 		points[n++] = guest;
 	for (uint32_t i = 0; i < s->n_path; i++)
-		if (visibility_relevance(v, run->chains[0], s->path[i], false) ==
-		            RELEVANCE_YES ||
+		if (visibility_relevance(v, run->chains[0], s->path[i],
+		                         false) == RELEVANCE_YES ||
 		    run_sighting(s, run, 0, s->path[i]))
 			points[n++] = s->path[i];
 	return n;

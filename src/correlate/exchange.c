@@ -458,8 +458,7 @@ static void set_ttl(const struct sorter *so, const struct run *run,
 		const struct try *try = sighting_try(s, at);
 		uint8_t ttl;
 
-		if (try->answer != TRY_REFUSED ||
-		    try->refusal != REFUSAL_RESET)
+		if (try->answer != TRY_REFUSED || try->refusal != REFUSAL_RESET)
 			continue;
 		ttl = usual_ttl(s, at);
 		if (ttl)

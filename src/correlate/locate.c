@@ -117,8 +117,8 @@ static struct steps make_steps(const struct visibility *v,
 		st.points[i + 1] = s->path[i];
 		st.seen[i + 1] = seen_at(s, c, s->path[i]);
 		for (int reply = 0; reply < 2; reply++)
-			st.relevance[reply][i + 1] = visibility_relevance(
-				v, c, s->path[i], reply);
+			st.relevance[reply][i + 1] =
+				visibility_relevance(v, c, s->path[i], reply);
 	}
 	return st;
 }
@@ -266,10 +266,10 @@ static struct location locate_to_guest(const struct steps *st)
 	}
 	if (last == UINT32_MAX)
 		return unknown;
-	if (last == 0 && defects_hide(st->scene, st->points[0],
-	                              PATH_DIRECTION_FROM_GUEST, st->class,
-	                              st->chain->host_ns,
-	                              st->chain->host_ns + st->timeout_ns))
+	if (last == 0 &&
+	    defects_hide(st->scene, st->points[0], PATH_DIRECTION_FROM_GUEST,
+	                 st->class, st->chain->host_ns,
+	                 st->chain->host_ns + st->timeout_ns))
 		return unknown;
 	if (last == 0)
 		return responder(st, PLACE_GUEST, PATH_DIRECTION_TO_GUEST, 0);
@@ -291,8 +291,8 @@ static struct location refused_between(const struct steps *st, uint32_t after,
                                        uint32_t before,
                                        enum path_direction direction)
 {
-	struct location at = make_gap(st, LOST_LEG_RESPONDER, direction, after,
-	                              before);
+	struct location at =
+		make_gap(st, LOST_LEG_RESPONDER, direction, after, before);
 
 	if (at.place == PLACE_NAT)
 		at.place = PLACE_HOST;
@@ -321,8 +321,8 @@ static struct location locate_refusal(const struct steps *st, bool from_guest)
 		return responder(st, PLACE_GUEST, there, 0);
 	absent = first_absent(st, last, from_guest ? 1 : -1, there, false);
 	if (absent == UINT32_MAX)
-		absent = first_absent(st, last, from_guest ? 1 : -1, back,
-		                      true);
+		absent =
+			first_absent(st, last, from_guest ? 1 : -1, back, true);
 	if (absent == UINT32_MAX || (absent == last && last == 0))
 		return unknown;
 	if (absent == last)
@@ -356,8 +356,8 @@ struct location locate(const struct visibility *v, const struct scene *s,
 {
 	struct steps st = make_steps(v, s, c);
 
-	bool is_refused = try_of(s, try_client_end(s, c))->answer ==
-	                  TRY_REFUSED;
+	bool is_refused =
+		try_of(s, try_client_end(s, c))->answer == TRY_REFUSED;
 
 	if (c->stall.stalled)
 		return locate_stall(&st);
@@ -458,8 +458,7 @@ enum try_state try_state(const struct visibility *v, const struct scene *s,
 		return TRY_STATE_REFUSED;
 	if (protocol == PROTOCOL_UDP)
 		return TRY_STATE_UNDECIDED; /* it need not be answered */
-	if (try->ts_ns + timeout_ns >
-	    s->incident->captures[o->capture].last_ns)
+	if (try->ts_ns + timeout_ns > s->incident->captures[o->capture].last_ns)
 		return TRY_STATE_UNDECIDED;
 	if (is_answer_hidden(v, s, c, at, timeout_ns))
 		return TRY_STATE_UNDECIDED;

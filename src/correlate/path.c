@@ -12,7 +12,7 @@
 
 /* What the tries seen at the guest and at one host point say of that point */
 struct votes {
-	uint32_t of; /* unicast tries that some host point shows */
+	uint32_t of;         /* unicast tries that some host point shows */
 	uint32_t same;       /* nothing changed */
 	uint32_t routed;     /* TTL less, addresses kept */
 	uint32_t translated; /* other address */

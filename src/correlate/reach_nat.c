@@ -57,8 +57,8 @@ static void note_outside(struct reach *r, uint32_t point)
 				point + 1;
 		for (uint8_t j = 0; j < st->n_ips && !st->many_ips; j++)
 			*tally_at(&r->outside,
-			          hash_bytes(&st->ips[j],
-			                     sizeof(st->ips[j]))) = point + 1;
+			          hash_bytes(&st->ips[j], sizeof(st->ips[j]))) =
+				point + 1;
 	}
 }
 
@@ -193,9 +193,9 @@ static void set_outside(const struct reach *r, struct scene *s,
                         const struct run *run, struct fact *f)
 {
 	bool beyond = false;
-	uint32_t point = tally_get(
-		&r->outside,
-		hash_bytes(&run->key.server, sizeof(run->key.server)));
+	uint32_t point =
+		tally_get(&r->outside, hash_bytes(&run->key.server,
+	                                          sizeof(run->key.server)));
 
 	if (run->role != TRY_ROLE_FROM_GUEST ||
 	    run->key.protocol != PROTOCOL_ARP)
@@ -277,7 +277,8 @@ void nat_describe_run(const struct reach *r, struct scene *s,
 }
 
 /* Is this another link of the host, with nothing of the guest's on it? */
-static bool is_foreign_uplink(const struct scene *s, const struct observation *o)
+static bool is_foreign_uplink(const struct scene *s,
+                              const struct observation *o)
 {
 	const struct station_table *st = &o->track.stations;
 

@@ -116,7 +116,8 @@ static void note_pair(struct visibility *v, const struct sighting *vm,
 
 static bool is_resolution(const struct flow *f)
 {
-	return f->key.protocol == PROTOCOL_ARP || f->key.protocol == PROTOCOL_NDP;
+	return f->key.protocol == PROTOCOL_ARP ||
+	       f->key.protocol == PROTOCOL_NDP;
 }
 
 /* Somebody's packet reached the guest: a point that it did not pass is not on

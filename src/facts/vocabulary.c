@@ -210,17 +210,16 @@ static const struct field_info fields[FIELD_COUNT] = {
 	[FIELD_CLIENT_PORTS_TRIED] =
 		EXCHANGE("client.ports_tried", NUMBER,
 	                 "distinct ports of the server that the client tried"),
-	[FIELD_SILENT_TO_PEER] = EXCHANGE(
-		"silent_to_peer", BOOL,
-		"the guest sent the other address nothing at all"),
+	[FIELD_SILENT_TO_PEER] =
+		EXCHANGE("silent_to_peer", BOOL,
+	                 "the guest sent the other address nothing at all"),
 	[FIELD_NEXT_HOP_CURRENT] = EXCHANGE(
 		"next_hop.mac_is_current", BOOL,
 		"the guest sends to the MAC that the next hop uses now"),
 	[FIELD_NEXT_HOP_MAC] = EXCHANGE("next_hop.mac", MAC,
 	                                "the MAC that the guest sends to"),
-	[FIELD_NEXT_HOP_MAC_NOW] =
-		EXCHANGE("next_hop.mac_now", MAC,
-	                 "the MAC that the next hop uses now"),
+	[FIELD_NEXT_HOP_MAC_NOW] = EXCHANGE(
+		"next_hop.mac_now", MAC, "the MAC that the next hop uses now"),
 	[FIELD_SERVER_VIA_ROUTER] =
 		EXCHANGE("server.via_router", BOOL,
 	                 "other machines reach the server through a router"),
@@ -359,8 +358,8 @@ static const struct field_info fields[FIELD_COUNT] = {
 	[FIELD_ADDRESS_BOTH_ALIVE] =
 		ROW(ADDRESS, "both_alive", BOOL,
 	            "the first speaks for it after the second began"),
-	[FIELD_ADDRESS_DOUBLES] = ROW(ADDRESS, "doubles", NUMBER,
-	                              "requests that both answered"),
+	[FIELD_ADDRESS_DOUBLES] =
+		ROW(ADDRESS, "doubles", NUMBER, "requests that both answered"),
 	[FIELD_ADDRESS_REFUSED_PROBES] =
 		ROW(ADDRESS, "refused_probes", NUMBER,
 	            "probes for a free address that the owner answered"),
@@ -384,8 +383,8 @@ static const struct field_info fields[FIELD_COUNT] = {
 
 	[FIELD_NIC_MAC] = ROW(NIC, "mac", MAC, "its address"),
 	[FIELD_NIC_IP] = ROW(NIC, "ip", IP, "its first IP address"),
-	[FIELD_NIC_FRAMES_OUT] = ROW(NIC, "frames_out", NUMBER,
-	                             "frames that it sent meanwhile"),
+	[FIELD_NIC_FRAMES_OUT] =
+		ROW(NIC, "frames_out", NUMBER, "frames that it sent meanwhile"),
 	[FIELD_NIC_UNICAST_IN] =
 		ROW(NIC, "unicast_in", NUMBER,
 	            "frames that came in for it alone meanwhile"),

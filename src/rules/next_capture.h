@@ -8,8 +8,8 @@
 #include "rules/judgement.h"
 
 enum capture_need {
-	CAPTURE_NEED_GUEST, /* inside the guest */
-	CAPTURE_NEED_PORT,  /* the guest's port of the virtual switch */
+	CAPTURE_NEED_GUEST,  /* inside the guest */
+	CAPTURE_NEED_PORT,   /* the guest's port of the virtual switch */
 	CAPTURE_NEED_UPLINK, /* the host's physical NIC */
 	CAPTURE_NEED_COUNT,
 };

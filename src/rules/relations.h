@@ -69,7 +69,6 @@ struct group_result {
 /** relations_result() - Room for what @node, an any() or count(), gives for
  * group @number of its relation; valid until the next call */
 struct group_result *relations_result(struct relations *rel,
-                                      const struct expr *node,
-                                      uint32_t number);
+                                      const struct expr *node, uint32_t number);
 
 #endif

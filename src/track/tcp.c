@@ -87,8 +87,8 @@ static bool is_forgotten(const struct flow *f, const struct packet *p,
                          const struct tcp_progress *own, int64_t own_last_ns)
 {
 	return is_reset(p) && !(p->tcp.flags & TCP_FLAG_ACK) && !f->finished &&
-	       own->known && p->tcp.seq == own->acked &&
-	       f->client_data.known && f->server_data.known &&
+	       own->known && p->tcp.seq == own->acked && f->client_data.known &&
+	       f->server_data.known &&
 	       p->ts_ns - own_last_ns >= FORGOTTEN_IDLE_NS;
 }
 
