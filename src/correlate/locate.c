@@ -394,6 +394,15 @@ static enum try_state answered_state(const struct visibility *v,
 	                                            : TRY_STATE_WORKED;
 }
 
+/* The answer went another way: only what the client sends next shows whether it
+ * arrived. */
+static enum try_state detour_state(const struct flow *f)
+{
+	if (f->key.protocol != PROTOCOL_TCP)
+		return TRY_STATE_UNDECIDED;
+	return f->sent_bytes > 0 ? TRY_STATE_WORKED : TRY_STATE_FAILED;
+}
+
 /* A traceroute wants to hear that the TTL is used up; who begins with a large
  * one, or comes by again and again, is in a loop. */
 static bool goes_round(const struct scene *s, const struct chain *c,
@@ -464,6 +473,8 @@ enum try_state try_state(const struct visibility *v, const struct scene *s,
 		return TRY_STATE_UNDECIDED;
 	if (try_role(s, c) != TRY_ROLE_TO_GUEST)
 		return TRY_STATE_FAILED;
+	if (c->detour)
+		return detour_state(flow_of(s, at));
 	for (uint32_t i = 0; i < c->n; i++)
 		if (try_of(s, &s->sightings[c->first + i])->answer ==
 		    TRY_ANSWERED)

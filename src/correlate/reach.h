@@ -61,7 +61,9 @@ struct reach {
 	uint32_t *older;
 };
 
-struct reach *reach_new(const struct scene *s);
+/** reach_new() - Look at all points; marks the chains that were answered by
+ * another NIC */
+struct reach *reach_new(struct scene *s);
 void reach_free(struct reach *r);
 
 /** reach_describe() - Set what is known of any exchange of the guest */
@@ -73,6 +75,16 @@ void reach_describe_run(const struct reach *r, struct scene *s,
                         const struct run *run, struct fact *f);
 
 /* The other files of it. */
+
+/** strays_index() - Note the stray answers seen at @point */
+void strays_index(struct reach *r, uint32_t point);
+
+/** strays_mark() - Mark the chains that the guest answered by another NIC */
+void strays_mark(const struct reach *r, struct scene *s);
+
+/** strays_describe_run() - Did somebody else answer, or another NIC? */
+void strays_describe_run(const struct reach *r, struct scene *s,
+                         const struct run *run, struct fact *f);
 
 /** nat_index() - Note the connections of the guest that worked */
 void nat_index(struct reach *r);

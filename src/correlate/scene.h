@@ -106,12 +106,14 @@ struct stall {
  * @n:		sightings, at most one a point
  * @host_ns:	time of the first one, in the host's clock
  * @stall:	for TCP: what became of the connection
+ * @detour:	the guest answered by another NIC than it was asked on
  */
 struct chain {
 	uint32_t first;
 	uint32_t n;
 	int64_t host_ns;
 	struct stall stall;
+	bool detour;
 };
 
 /**
