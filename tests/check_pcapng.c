@@ -228,75 +228,67 @@ START_TEST(pcapng_other_blocks)
 }
 END_TEST
 
+static const struct {
+	uint32_t words[8];
+	size_t n;
+	const char *what;
+} hostile_blocks[] = {
+	{ { 6, 0, 0 }, 3, "a block has an impossible length of 0 bytes" },
+	{ { 6, 8, 0 }, 3, "a block has an impossible length of 8 bytes" },
+	{ { 6, 16777217, 0 },
+	  3,
+	  "a block has an impossible length of 16777217 bytes" },
+	{ { 6, UINT32_MAX, 0 },
+	  3,
+	  "a block has an impossible length of 4294967295 bytes" },
+	{ { 6, 16777216, 0 }, 3, "the file ends inside a block" },
+	{ { 6, 32 }, 2, "the file ends inside a block header" },
+	{ { 9, 12, 16 }, 3, "the two lengths of a block differ" },
+	{ { 6, 12, 12 }, 3, "a packet is longer than its block" },
+	{ { 6, 32, 0, 0, 0, 1, 1, 32 },
+	  8,
+	  "a packet is longer than its block" },
+	{ { 6, 32, 0, 0, 0, UINT32_MAX, 1, 32 },
+	  8,
+	  "a packet has an impossible length" },
+	{ { 6, 32, 1, 0, 0, 0, 0, 32 },
+	  8,
+	  "a packet of an interface that is not described" },
+	{ { 3, 16, 9, 16 }, 4, "a packet is longer than its block" },
+	{ { 1, 12, 12 }, 3, "a damaged interface description" },
+	{ { 1, 24, 1, 0, 0x00080002, 24 },
+	  6,
+	  "a damaged interface description" },
+	{ { 5, 28, 0, 0, 0, 0x00080005, 28 },
+	  7,
+	  "damaged interface statistics" },
+	{ { 0xbad, 12, 12 }, 3, "a block of type 0x00000bad is too short" },
+	{ { SECTION, 28, 0 }, 3, "a section header without byte order" },
+	{ { SECTION, 16, 0x1a2b3c4d, 16 }, 4, "a damaged section header" },
+	{ { SECTION, 28, 0x1a2b3c4d, 2, 0, 0, 28 },
+	  7,
+	  "pcapng version 2.0 is not supported" },
+};
+
 START_TEST(pcapng_hostile)
 {
-	const struct {
-		uint32_t words[8];
-		size_t n;
-		const char *what;
-	} rows[] = {
-		{ { 6, 0, 0 },
-		  3,
-		  "a block has an impossible length of 0 bytes" },
-		{ { 6, 8, 0 },
-		  3,
-		  "a block has an impossible length of 8 bytes" },
-		{ { 6, 16777217, 0 },
-		  3,
-		  "a block has an impossible length of 16777217 bytes" },
-		{ { 6, UINT32_MAX, 0 },
-		  3,
-		  "a block has an impossible length of 4294967295 bytes" },
-		{ { 6, 16777216, 0 }, 3, "the file ends inside a block" },
-		{ { 6, 32 }, 2, "the file ends inside a block header" },
-		{ { 9, 12, 16 }, 3, "the two lengths of a block differ" },
-		{ { 6, 12, 12 }, 3, "a packet is longer than its block" },
-		{ { 6, 32, 0, 0, 0, 1, 1, 32 },
-		  8,
-		  "a packet is longer than its block" },
-		{ { 6, 32, 0, 0, 0, UINT32_MAX, 1, 32 },
-		  8,
-		  "a packet has an impossible length" },
-		{ { 6, 32, 1, 0, 0, 0, 0, 32 },
-		  8,
-		  "a packet of an interface that is not described" },
-		{ { 3, 16, 9, 16 }, 4, "a packet is longer than its block" },
-		{ { 1, 12, 12 }, 3, "a damaged interface description" },
-		{ { 1, 24, 1, 0, 0x00080002, 24 },
-		  6,
-		  "a damaged interface description" },
-		{ { 5, 28, 0, 0, 0, 0x00080005, 28 },
-		  7,
-		  "damaged interface statistics" },
-		{ { 0xbad, 12, 12 },
-		  3,
-		  "a block of type 0x00000bad is too short" },
-		{ { SECTION, 28, 0 },
-		  3,
-		  "a section header without byte order" },
-		{ { SECTION, 16, 0x1a2b3c4d, 16 },
-		  4,
-		  "a damaged section header" },
-		{ { SECTION, 28, 0x1a2b3c4d, 2, 0, 0, 28 },
-		  7,
-		  "pcapng version 2.0 is not supported" },
-	};
 	size_t good;
 
 	section();
 	interface(ETHERNET);
 	packet(0, 1, 4);
 	good = file.len;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0;
+	     i < sizeof(hostile_blocks) / sizeof(hostile_blocks[0]); i++) {
 		struct capture *c;
 		char what[128];
 
 		file.len = good;
-		put_u32s(rows[i].n, rows[i].words);
+		put_u32s(hostile_blocks[i].n, hostile_blocks[i].words);
 		c = open_file();
 		expect_frame(c, 1, 1000, 4);
 		(void)snprintf(what, sizeof(what), "%s after frame 1",
-		               rows[i].what);
+		               hostile_blocks[i].what);
 		expect_cut(c, what);
 		capture_close(c);
 	}
