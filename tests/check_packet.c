@@ -853,8 +853,6 @@ START_TEST(another_tcp_packet_has_another_key)
 
 	ck_assert_uint_ne(
 		k, KEY(LINKTYPE_RAW_IP, RESENT(52, 6), SYN_TO(40000, 9)));
-	ck_assert_uint_ne(
-		k, KEY(LINKTYPE_RAW_IP, INSIDE(52, 6), SYN_TO(40000, 10)));
 	ck_assert_uint_ne(KEY(LINKTYPE_RAW_IP, INSIDE(40, 6), SYN),
 	                  KEY(LINKTYPE_RAW_IP, INSIDE(40, 6), TCP_HEAD(5, 18)));
 }

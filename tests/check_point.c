@@ -564,7 +564,9 @@ START_TEST(what_is_not_whole_is_counted_and_not_tracked)
 	struct packet p = syn(1000, 1);
 
 	p.status = PACKET_STATUS_TRUNCATED;
+	p.kind = PACKET_KIND_IP;
 	feed(p, 3 * S);
+	p.kind = PACKET_KIND_TCP;
 	p.status = PACKET_STATUS_MALFORMED;
 	feed(p, 2 * S);
 	p.status = PACKET_STATUS_UNSUPPORTED;

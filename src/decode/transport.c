@@ -79,15 +79,13 @@ enum packet_status decode_tcp(struct packet *p, struct cursor *c)
 	p->tcp.flags = offset_flags & 0x3f;
 	p->tcp.unfinished_checksum = checksum == pseudo_header_sum(p);
 	/* What the snap length cut off the options is not needed to track it. */
-	if (c->left < header_bytes - TCP_HEADER_BYTES && p->cut_bytes > 0) {
+	if (c->left < header_bytes - TCP_HEADER_BYTES) {
 		read_tcp_options(&p->tcp, *c);
 		c->left = 0;
 		set_payload(p, c, header_bytes);
-		return PACKET_STATUS_OK;
+		return PACKET_STATUS_TRUNCATED;
 	}
 	options = cursor_sub(c, header_bytes - TCP_HEADER_BYTES);
-	if (c->truncated)
-		return PACKET_STATUS_TRUNCATED;
 	read_tcp_options(&p->tcp, options);
 	set_payload(p, c, header_bytes);
 	return PACKET_STATUS_OK;
