@@ -203,6 +203,17 @@ static struct fact *add_fact(const struct scene *s, const struct in6_addr *ip)
 	return f;
 }
 
+/* When it began: with the second one's announcement, if that is how we heard of
+ * him first; else he may have been there all the time. */
+static int64_t begin_ns(const struct conflict *c)
+{
+	const struct arp_binding *b = c->second;
+
+	return b->unsolicited > 0 && b->unsolicited_first_ns == b->first_ns
+	               ? b->first_ns
+	               : c->first->first_ns;
+}
+
 static void write_conflict(const struct scene *s, const struct conflict *c)
 {
 	const struct observation *o = &s->points[c->point];
@@ -235,8 +246,7 @@ static void write_conflict(const struct scene *s, const struct conflict *c)
 	              is_virtual(a->mac) || is_virtual(b->mac));
 	fact_set_bool(f, FIELD_ADDRESS_ONE_MACHINE, is_one_machine(s, c));
 	fact_set_number(f, FIELD_ADDRESS_PROXIED, proxied(s, c));
-	fact_set_number(f, FIELD_FIRST,
-	                scene_host_ns(s, o, c->second->first_ns));
+	fact_set_number(f, FIELD_FIRST, scene_host_ns(s, o, begin_ns(c)));
 	fact_set_number(f, FIELD_LAST,
 	                scene_host_ns(s, o,
 	                              a->last_ns > b->last_ns ? a->last_ns

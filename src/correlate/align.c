@@ -176,7 +176,10 @@ static void pair_all(const struct rare *items, size_t n,
 		     j++)
 			add_pair(pairs, n_pairs, capacity,
 			         (struct clock_pair){
-					 .direction = PATH_DIRECTION_TO_GUEST,
+					 .direction =
+						 items[i].client_is_guest
+							 ? PATH_DIRECTION_FROM_GUEST
+							 : PATH_DIRECTION_TO_GUEST,
 					 .host_ns = items[j].ts_ns,
 					 .guest_ns = items[i].ts_ns,
 				 });

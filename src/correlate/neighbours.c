@@ -50,11 +50,14 @@ static void note_sent(struct scene *s, const struct observation *o,
 	int64_t first_ns = scene_host_ns(s, o, f->first_ns);
 	int64_t last_ns = scene_host_ns(s, o, f->last_ns);
 
-	if (!peer->guest_sent || first_ns < peer->first_ns)
-		peer->first_ns = first_ns;
-	if (!peer->guest_sent || last_ns > peer->last_ns)
-		peer->last_ns = last_ns;
 	peer->guest_sent = true;
+	if (f->key.protocol != PROTOCOL_ARP)
+		return;
+	if (!peer->arp_sent || first_ns < peer->arp_first_ns)
+		peer->arp_first_ns = first_ns;
+	if (!peer->arp_sent || last_ns > peer->arp_last_ns)
+		peer->arp_last_ns = last_ns;
+	peer->arp_sent = true;
 }
 
 /* Its packets come with the MAC of somebody who claims another address only. */
@@ -117,15 +120,15 @@ static bool has_vm(const struct scene *s)
 	return false;
 }
 
-/* Did the guest send the peer anything while the run lasted? */
-static bool sent_meanwhile(const struct scene *s, const struct run *run,
-                           const struct in6_addr *ip)
+/* Did the guest ask or answer the peer by ARP while the run lasted? */
+static bool resolved_meanwhile(const struct scene *s, const struct run *run,
+                               const struct in6_addr *ip)
 {
 	const struct peer *peer = find(&s->peers, ip);
 
-	return peer && peer->guest_sent &&
-	       peer->first_ns <= run->chains[run->n_chains - 1]->host_ns &&
-	       peer->last_ns >= run->chains[0]->host_ns;
+	return peer && peer->arp_sent &&
+	       peer->arp_first_ns <= run->chains[run->n_chains - 1]->host_ns &&
+	       peer->arp_last_ns >= run->chains[0]->host_ns;
 }
 
 bool point_last_spoke(const struct observation *o, const struct in6_addr *ip,
@@ -273,7 +276,7 @@ void run_add_neighbour(const struct scene *s, const struct run *run,
 		return;
 	if (has_vm(s))
 		fact_set_bool(fact, FIELD_SILENT_TO_PEER,
-		              !sent_meanwhile(s, run, peer));
+		              !resolved_meanwhile(s, run, peer));
 	if (run->role == TRY_ROLE_TO_GUEST) {
 		add_wrong_mac(s, run, fact);
 		return;

@@ -147,17 +147,19 @@ struct foreign {
 
 /**
  * struct peer - What all flows tell of one address
- * @guest_sent:	the guest sent it something, between @first_ns and @last_ns
+ * @guest_sent:	the guest sent it something
+ * @arp_sent:	by ARP, too, between @arp_first_ns and @arp_last_ns
  * @routed:	its packets carry the MAC of somebody with another address
  * @claimed:	somebody on the link claims it
  */
 struct peer {
 	struct in6_addr ip;
 	bool guest_sent;
+	bool arp_sent;
 	bool routed;
 	bool claimed;
-	int64_t first_ns;
-	int64_t last_ns;
+	int64_t arp_first_ns;
+	int64_t arp_last_ns;
 };
 
 /** struct peer_table - Zero-initialised is empty; owns its arrays */

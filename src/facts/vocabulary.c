@@ -212,7 +212,7 @@ static const struct field_info fields[FIELD_COUNT] = {
 	                 "distinct ports of the server that the client tried"),
 	[FIELD_SILENT_TO_PEER] =
 		EXCHANGE("silent_to_peer", BOOL,
-	                 "the guest sent the other address nothing at all"),
+	                 "the guest sent the other address no ARP meanwhile"),
 	[FIELD_NEXT_HOP_CURRENT] = EXCHANGE(
 		"next_hop.mac_is_current", BOOL,
 		"the guest sends to the MAC that the next hop uses now"),

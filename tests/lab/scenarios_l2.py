@@ -59,13 +59,16 @@ add('arp-proxy-healthy', "The guest's mask is too short, and the router answers 
 def duplicate_ip(s, whose='peer'):
     w = s.w
     if whose == 'own':
-        w.lan_machine('double', w.machine_mac(), w.vm.ip)
+        double = w.lan_machine('double', w.machine_mac(), w.vm.ip)
         s.audited = False
         s.fails(('icmp', w.s1.ip))
         for number in range(4):
             s.at(1.5 + 2 * number, w.s1, w.s1.ns.run, 'ip', 'neigh', 'del', w.vm.ip, 'dev', 'eth0', may_fail=True)
             s.at(1.7 + 2 * number, w.s1, traffic.ping, w.vm.ip, 3, 0.3)
+            s.at(1.9 + 2 * number, double, double.ns.run, 'ip', 'neigh', 'flush', 'all', may_fail=True)
+            s.at(2.0 + 2 * number, double, traffic.ping, w.s2.ip, 2, 0.3)
         s.check('host', arp_reply(w.vm.ip, w.s1.ip), '>= 4')
+        s.check('host', f'arp.opcode == 1 && arp.src.proto_ipv4 == {w.vm.ip} && arp.src.hw_mac == {double.mac}', '>= 3')
         s.fault('arp-duplicate-ip')
         return
     server = w.s2
