@@ -413,6 +413,25 @@ int scene_on_link(const struct scene *s, const struct in6_addr *ip)
 	return -1;
 }
 
+/* A gateway answers if its address answers anything, ARP included. */
+static void note_answers(struct scene *s, const struct observation *o)
+{
+	const struct flow_table *t = &o->track.flows;
+
+	for (uint32_t i = 0; i < t->n_flows; i++) {
+		const struct flow *f = &t->flows[i];
+
+		for (size_t j = 0; f->received > 0 && j < s->guest.n_gateways;
+		     j++) {
+			struct gateway *gw = &s->guest.gateways[j];
+
+			if (gw->has_ip && addr_equal(&gw->ip, &f->key.server) &&
+			    scene_is_guest_ip(s, &f->key.client))
+				gw->answers = true;
+		}
+	}
+}
+
 void guest_plan(struct scene *s)
 {
 	plan_prefix(s);
@@ -420,9 +439,10 @@ void guest_plan(struct scene *s)
 	for (uint32_t i = 0; i < s->n_points; i++)
 		if (s->points[i].role == CAPTURE_ROLE_VM)
 			plan_from_use(s, &s->points[i]);
-	if (s->guest.n_gateways > 0)
-		return;
-	for (uint32_t i = 0; i < s->n_points; i++)
+	for (uint32_t i = 0; i < s->n_points && s->guest.n_gateways == 0; i++)
 		if (s->points[i].role == CAPTURE_ROLE_VM)
 			plan_from_arp(s, &s->points[i]);
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_VM)
+			note_answers(s, &s->points[i]);
 }

@@ -187,6 +187,29 @@ static void name_kinds(struct scene *s)
 	}
 }
 
+/*
+ * A private address on the way to a public one, and not one answer: that is no
+ * routed network but a NAT that does not translate.
+ */
+static bool is_broken_nat(const struct scene *s, uint32_t point)
+{
+	const struct flow_table *t = &s->points[point].track.flows;
+	uint32_t tries = 0;
+
+	for (uint32_t i = 0; i < t->n_flows; i++) {
+		const struct flow *f = &t->flows[i];
+
+		if (!scene_is_guest_ip(s, &f->key.client) ||
+		    !addr_is_private(&f->key.client) ||
+		    addr_is_private(&f->key.server))
+			continue;
+		if (f->received > 0)
+			return false;
+		tries += f->n_tries;
+	}
+	return tries > 0;
+}
+
 static void find_mode(struct scene *s)
 {
 	struct guest *g = &s->guest;
@@ -197,6 +220,9 @@ static void find_mode(struct scene *s)
 		g->mode = o->translated ? NETWORK_MODE_NAT
 		          : o->hop      ? NETWORK_MODE_ROUTED
 		                        : NETWORK_MODE_BRIDGED;
+		if (g->mode == NETWORK_MODE_ROUTED &&
+		    is_broken_nat(s, s->path[i]))
+			g->mode = NETWORK_MODE_NAT;
 	}
 }
 
