@@ -500,8 +500,10 @@ static size_t points_of(const struct scene *s, const struct visibility *v,
 	if (guest != NO_POINT)
 		points[n++] = guest;
 	for (uint32_t i = 0; i < s->n_path; i++)
-		if (visibility_relevance(v, run->chains[0], s->path[i],
-		                         false) == RELEVANCE_YES ||
+		/* The other NIC's points are no part of the way here. */
+		if ((!run->chains[0]->detour &&
+		     visibility_relevance(v, run->chains[0], s->path[i],
+		                          false) == RELEVANCE_YES) ||
 		    run_sighting(s, run, 0, s->path[i]))
 			points[n++] = s->path[i];
 	return n;

@@ -15,6 +15,9 @@
 #define LOST_MIN 3
 #define UPLINK_MIN 20
 
+/* In the tally of addresses beyond the host, beside the point */
+#define OUTSIDE_BY_ARP (1u << 31)
+
 static uint64_t of_server(const struct flow_key *k)
 {
 	return hash_mix(hash_bytes(&k->server, sizeof(k->server)),
@@ -40,6 +43,16 @@ static bool is_beyond(const struct observation *o)
 	return o->role == CAPTURE_ROLE_HOST && o->on_path && o->hop;
 }
 
+/* Rather by ARP than by an IP packet alone: that says it is on the link. */
+static void note_address(struct reach *r, const struct in6_addr *ip,
+                         uint32_t point, bool by_arp)
+{
+	uint32_t *at = tally_at(&r->outside, hash_bytes(ip, sizeof(*ip)));
+
+	if (by_arp || *at == 0)
+		*at = (point + 1) | (by_arp ? OUTSIDE_BY_ARP : 0);
+}
+
 static void note_outside(struct reach *r, uint32_t point)
 {
 	const struct observation *o = &r->scene->points[point];
@@ -51,14 +64,9 @@ static void note_outside(struct reach *r, uint32_t point)
 		const struct station *st = &t->stations[i];
 
 		for (uint8_t j = 0; j < st->n_claimed; j++)
-			*tally_at(&r->outside,
-			          hash_bytes(&st->claimed[j],
-			                     sizeof(st->claimed[j]))) =
-				point + 1;
+			note_address(r, &st->claimed[j], point, true);
 		for (uint8_t j = 0; j < st->n_ips && !st->many_ips; j++)
-			*tally_at(&r->outside,
-			          hash_bytes(&st->ips[j], sizeof(st->ips[j]))) =
-				point + 1;
+			note_address(r, &st->ips[j], point, false);
 	}
 }
 
@@ -171,7 +179,7 @@ static void set_ports(const struct reach *r, struct scene *s,
 }
 
 static void add_outside(struct scene *s, const struct run *run, uint32_t point,
-                        struct fact *f)
+                        bool by_arp, struct fact *f)
 {
 	struct evidence e = {
 		.leg = EVIDENCE_OTHER,
@@ -183,8 +191,12 @@ static void add_outside(struct scene *s, const struct run *run, uint32_t point,
 	struct claim *c = point_claim(s, point, &e.claim);
 	char ip[ADDR_TEXT_MAX];
 
-	claim_add_ip(c, CLAIM_ARP_SRC_IP, &run->key.server);
-	c->what = text_format("ARP of %s beyond the host",
+	claim_add_ip(c, by_arp ? CLAIM_ARP_SRC_IP : CLAIM_IP_SRC,
+	             &run->key.server);
+	if (!by_arp)
+		claim_add_flag(c, CLAIM_NOT_QUOTED);
+	c->what = text_format("%s of %s beyond the host",
+	                      by_arp ? "ARP" : "packets",
 	                      addr_text(&run->key.server, ip));
 	fact_add_evidence(f, &e);
 }
@@ -206,7 +218,8 @@ static void set_outside(const struct reach *r, struct scene *s,
 		return;
 	fact_set_bool(f, FIELD_ALIVE_OUTSIDE, point > 0);
 	if (point > 0)
-		add_outside(s, run, point - 1, f);
+		add_outside(s, run, (point & ~OUTSIDE_BY_ARP) - 1,
+		            (point & OUTSIDE_BY_ARP) != 0, f);
 }
 
 static void set_idle(const struct scene *s, const struct run *run,

@@ -28,7 +28,7 @@ def send_dhcp(mac, source, sport, dport, message, number):
 
 def lease(s, router):
     """The guest renews its lease: with a router in it, or without."""
-    w, xid, start = s.w, s.rng.getrandbits(32), s.rng.uniform(0.4, 0.9)
+    w, xid, start = s.w, s.rng.getrandbits(32), s.rng.uniform(1.3, 1.8)
     wanted = b'\x32\x04' + socket.inet_aton(w.vm.ip) + b'\x37\x03\x01\x03\x06'
     given = b'\x36\x04' + socket.inet_aton(w.s1.ip) + b'\x33\x04\0\0\x0e\x10\x01\x04\xff\xff\xff\0'
     given += b'\x06\x04' + socket.inet_aton(w.dns)
@@ -46,7 +46,7 @@ def lease_without_router(s):
     s.avoid(*w.internet)
     lease(s, False)
     for number, name in enumerate(['www.example.com', 'api.example.com', 'time.example.net']):
-        s.at(1.5 + number * 0.6, w.vm, traffic.dns_client, w.dns, [name])
+        s.at(2.2 + number * 0.6, w.vm, traffic.dns_client, w.dns, [name])
     s.check('vm', f'ip.src == {w.vm.ip} && ip.dst == 203.0.113.0/24', '== 0')
     s.check('vm', 'dns.a == 203.0.113.80 || dns.a == 203.0.113.81', '>= 2')
     s.fault('gw-no-default-route', 'guest', 'from-guest')
