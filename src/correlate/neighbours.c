@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "base/strbuf.h"
 #include "base/xalloc.h"
 #include "correlate/run.h"
 
@@ -225,6 +226,59 @@ static bool destination(const struct scene *s, const struct run *run,
 	       s->points[at->point].role == CAPTURE_ROLE_VM;
 }
 
+/* Frames for the run's server with the link address @mac */
+static void add_frames(const struct scene *s, const struct run *run,
+                       struct fact *fact, uint32_t point, struct mac mac)
+{
+	struct evidence e = { .leg = EVIDENCE_OTHER,
+		              .at = s->points[point].role,
+		              .control = -1,
+		              .twin = -1 };
+	char to[ADDR_TEXT_MAX], by[ADDR_TEXT_MAX];
+	struct claim *c;
+
+	for (size_t i = 0; i < run->n_chains; i++) {
+		const struct sighting *at = run_sighting(s, run, i, point);
+
+		e.total += at && mac_equal(sighting_try(s, at)->dst_mac, mac);
+	}
+	if (e.total == 0 || run->key.protocol == PROTOCOL_ARP)
+		return;
+	c = point_claim(s, point, &e.claim);
+	claim_add_mac(c, CLAIM_ETH_DST, mac);
+	claim_add_ip(c, CLAIM_IP_SRC, &run->key.client);
+	claim_add_ip(c, CLAIM_IP_DST, &run->key.server);
+	claim_add_flag(c, CLAIM_NOT_QUOTED);
+	c->what =
+		text_format("packets for %s sent to the MAC %s",
+	                    addr_text(&run->key.server, to), mac_text(mac, by));
+	fact_add_evidence(fact, &e);
+}
+
+/* ARP with which @mac claims @ip now */
+static void add_claims(const struct scene *s, struct fact *fact, uint32_t point,
+                       const struct in6_addr *ip, struct mac mac)
+{
+	const struct arp_binding *b =
+		claim_log_get(&s->points[point].track.claims, ip, mac);
+	struct evidence e = { .leg = EVIDENCE_OTHER,
+		              .at = s->points[point].role,
+		              .control = -1,
+		              .twin = -1 };
+	char to[ADDR_TEXT_MAX], by[ADDR_TEXT_MAX];
+	struct claim *c;
+
+	if (!b)
+		return;
+	e.total = b->claims;
+	c = point_claim(s, point, &e.claim);
+	claim_add_mac(c, CLAIM_ARP_SRC_MAC, mac);
+	claim_add_ip(c, CLAIM_ARP_SRC_IP, ip);
+	c->what = text_format("ARP of %s for %s", mac_text(mac, by),
+	                      addr_text(ip, to));
+	fact_add_evidence(fact, &e);
+}
+
 static void add_next_hop(const struct scene *s, const struct run *run,
                          struct fact *fact)
 {
@@ -243,6 +297,10 @@ static void add_next_hop(const struct scene *s, const struct run *run,
 	}
 	fact_set_bool(fact, FIELD_NEXT_HOP_CURRENT, false);
 	fact_set_mac(fact, FIELD_NEXT_HOP_MAC_NOW, now);
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		add_frames(s, run, fact, i, used);
+		add_claims(s, fact, i, ip, now);
+	}
 }
 
 /* The MAC that requests to the guest carry instead of its own */
@@ -260,6 +318,8 @@ static void add_wrong_mac(const struct scene *s, const struct run *run,
 			    scene_is_guest_mac(s, try->dst_mac))
 				continue;
 			fact_set_mac(fact, FIELD_DST_MAC, try->dst_mac);
+			for (uint32_t k = 0; k < s->n_points; k++)
+				add_frames(s, run, fact, k, try->dst_mac);
 			return;
 		}
 }

@@ -1,5 +1,6 @@
 """ARP and the virtual switch: the rest of the family, and its look-alikes."""
 import traffic
+from netns import link
 from scenario import add
 from scenarios import arp_reply, arp_request
 
@@ -111,6 +112,73 @@ def takeover(s):
 
 
 add('arp-takeover-healthy', 'A service address moves to another machine, which announces it; the guest follows.', takeover)
+
+
+def spoof(s):
+    """A machine announces itself as the gateway again and again, and forwards what it gets."""
+    w = s.w
+    s.audited = False
+    thief = w.lan_machine('thief', w.machine_mac(), w.lan_ip())
+    thief.ns.sysctl(ipv4__ip_forward=1, ipv4__ip_nonlocal_bind=1, ipv4__conf__all__send_redirects=0,
+                    ipv4__conf__eth0__send_redirects=0)
+    s.at(1.5, thief, thief.ns.run, 'arping', '-A', '-c', '9', '-I', 'eth0', w.router.ip, may_fail=True)
+    for number in range(6):
+        s.at(1.9 + 1.2 * number, w.guests[0], w.guests[0].ns.run, 'ip', 'neigh', 'del', w.router.ip, 'dev', 'eth0', may_fail=True)
+        s.at(2.0 + 1.2 * number, w.guests[0], traffic.ping, w.router.ip, 1, 0.3)
+    for role in ('host', 'vm'):
+        s.check(role, f'arp.opcode == 2 && arp.src.proto_ipv4 == {w.router.ip} && arp.src.hw_mac == {thief.mac}', '>= 5')
+    s.check('host', f'arp.opcode == 2 && arp.src.proto_ipv4 == {w.router.ip} && arp.src.hw_mac == {w.router.mac}', '>= 3')
+    s.fault('arp-spoof')
+
+
+add('arp-spoof-uplink', 'A LAN machine announces itself as the gateway every second, and the gateway still answers.', spoof)
+
+
+def virtual_router(s):
+    """Two routers share an address under a MAC of VRRP: it moves and comes back."""
+    w = s.w
+    address, virtual = w.lan_ip(), f'00:00:5e:00:01:{s.rng.randint(1, 250):02x}'
+    for number, (machine, other) in enumerate([(w.s1, w.s2), (w.s2, w.s1), (w.s1, w.s2)]):
+        def move(machine=machine, other=other):
+            if number_of.get(other):
+                other.ns.ip('link del v0')
+                number_of[other] = False
+            machine.ns.ip(f'link add v0 link eth0 address {virtual} type macvlan mode bridge', f'addr add {address}/32 dev v0',
+                          'link set v0 up')
+            number_of[machine] = True
+            machine.ns.run('arping', '-A', '-c', '2', '-I', 'v0', address, may_fail=True)
+        number_of = s.__dict__.setdefault('owners', {})
+        s.at(0.3 + 3.4 * number, machine, move)
+        s.at(1.9 + 3.4 * number, w.vm, s.forget_neighbour, address)
+        s.at(2.0 + 3.4 * number, w.vm, traffic.ping, address, 3, 0.3)
+    s.audited = False
+    s.check('vm', f'arp.src.proto_ipv4 == {address}', '>= 3')
+    s.expect(absent=['arp-duplicate-ip', 'arp-spoof', 'arp-stale-entry'])
+
+
+add('arp-virtual-router-healthy', 'A virtual address under a VRRP MAC moves between two machines and back.', virtual_router)
+
+
+def flux(s):
+    """One machine with two NICs in one segment answers for both addresses at both NICs."""
+    w = s.w
+    server = w.lan_machine('twin', w.machine_mac(), w.lan_ip())
+    second, mac = w.lan_ip(), w.machine_mac()
+    link(server.ns, 'eth1', mac, w.switch.ns, 'twin1', w.machine_mac())
+    w.switch.ns.ip('link set twin1 master lan0', 'link set twin1 up')
+    server.ns.ip(f'addr add {second}/24 dev eth1', 'link set eth1 up')
+    server.ns.sysctl(ipv4__conf__all__arp_ignore=0, ipv4__conf__all__arp_announce=0)
+    for number in range(4):
+        for address in (server.ip, second):
+            s.at(1.5 + 2 * number, w.vm, s.forget_neighbour, address)
+            s.at(1.7 + 2 * number, w.vm, traffic.ping, address, 3, 0.3)
+    s.audited = False
+    for mac_seen in (server.mac, mac):
+        s.check('vm', f'arp.opcode == 2 && arp.src.hw_mac == {mac_seen} && arp.src.proto_ipv4 == {second}', '>= 2')
+    s.expect(absent=['arp-duplicate-ip', 'arp-spoof'])
+
+
+add('arp-flux-healthy', 'A server with two NICs in one segment answers ARP for both of its addresses at both: all works.', flux)
 
 
 def stale(s, side='guest'):
