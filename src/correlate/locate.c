@@ -469,12 +469,12 @@ enum try_state try_state(const struct visibility *v, const struct scene *s,
 		return TRY_STATE_UNDECIDED; /* it need not be answered */
 	if (try->ts_ns + timeout_ns > s->incident->captures[o->capture].last_ns)
 		return TRY_STATE_UNDECIDED;
+	if (c->detour)
+		return detour_state(flow_of(s, at));
 	if (is_answer_hidden(v, s, c, at, timeout_ns))
 		return TRY_STATE_UNDECIDED;
 	if (try_role(s, c) != TRY_ROLE_TO_GUEST)
 		return TRY_STATE_FAILED;
-	if (c->detour)
-		return detour_state(flow_of(s, at));
 	for (uint32_t i = 0; i < c->n; i++)
 		if (try_of(s, &s->sightings[c->first + i])->answer ==
 		    TRY_ANSWERED)
