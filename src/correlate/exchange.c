@@ -316,6 +316,24 @@ struct counts {
 	int64_t dst_mac_guest, dst_mac_other;
 };
 
+/* To whom the frame was sent on the guest's link.  A MAC that speaks with the
+ * guest's address carries its frames: bridging over Wi-Fi. */
+static void count_destination(const struct scene *s, const struct run *run,
+                              const struct observation *o,
+                              const struct try *try, struct counts *n)
+{
+	const struct station *st;
+
+	if (run->role != TRY_ROLE_TO_GUEST || o->hop || !try->has_dst_mac ||
+	    mac_is_group(try->dst_mac))
+		return;
+	st = station_table_find(&o->track.stations, try->dst_mac);
+	if (scene_is_guest_mac(s, try->dst_mac))
+		n->dst_mac_guest++;
+	else if (!st || !station_has_ip(st, &run->key.server))
+		n->dst_mac_other++;
+}
+
 static void count_sighting(const struct scene *s, const struct run *run,
                            const struct chain *c, const struct sighting *at,
                            struct counts *n)
@@ -328,17 +346,12 @@ static void count_sighting(const struct scene *s, const struct run *run,
 		n->seen_vm++;
 		n->answers_vm += try->answer != TRY_UNANSWERED;
 		n->undone_vm += try->undone;
-		if (run->role == TRY_ROLE_TO_GUEST && try->has_dst_mac &&
-		    !mac_is_group(try->dst_mac)) {
-			if (scene_is_guest_mac(s, try->dst_mac))
-				n->dst_mac_guest++;
-			else
-				n->dst_mac_other++;
-		}
+		count_destination(s, run, o, try, n);
 		return;
 	}
 	if (s->n_path > 0 && at->point == s->path[s->n_path - 1])
 		n->seen_outermost++;
+	count_destination(s, run, o, try, n);
 	n->undone_host +=
 		try->undone || (c->stall.stalled && f->client_resets > 0);
 	if (!o->hop || run->role != TRY_ROLE_FROM_GUEST)
