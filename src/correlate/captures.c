@@ -277,6 +277,7 @@ static void add_capture_fact(struct scene *s, uint32_t i)
 	fact_set_text(in->facts, f, FIELD_CAPTURE_HIDDEN,
 	              missing ? missing : "nothing");
 	free(missing);
+	capture_quality_facts(s, i, f);
 }
 
 static void add_nic(struct scene *s, size_t i)

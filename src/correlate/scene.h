@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "capture/capture.h"
+#include "correlate/analyse.h"
 #include "correlate/clock_line.h"
 #include "facts/incident.h"
 #include "track/point.h"
@@ -195,6 +196,7 @@ struct scene {
 	struct foreign foreign[4];
 	size_t n_foreign;
 	struct incident *incident;
+	const struct hints *hints;
 };
 
 /** scene_host_ns() - Time @ts_ns of a point in the host's clock */
@@ -278,11 +280,34 @@ void outage_note(struct scene *s, uint32_t point, const struct packet *p,
 /** nic_facts() - The facts about the guest's NIC */
 void nic_facts(struct scene *s);
 
+/** struct asked - Bits of the questions that something is about: by address,
+ * and by port as well */
+struct asked {
+	uint64_t by_address;
+	uint64_t exactly;
+};
+
+/** questions_of() - Which questions is @chain about?  At any point: the address
+ * may be one before or after translation */
+struct asked questions_of(const struct scene *s, const struct chain *c);
+
+/** questions_note() - Add @e to the questions that it is about */
+void questions_note(struct scene *s, struct asked asked,
+                    const struct question_exchange *e);
+
+/** questions_count_frames() - Reading for the questions that no exchange is
+ * about: what is there of them at all? */
+void questions_count_frames(struct scene *s);
+
 /** forgotten_find() - Connections that one side does not know any more */
 void forgotten_find(struct scene *s);
 
 /** capture_facts() - The facts about the captures themselves */
 void capture_facts(struct scene *s);
+
+/** capture_quality_facts() - Of them, what tells the quality of @capture */
+void capture_quality_facts(const struct scene *s, uint32_t capture,
+                           struct fact *f);
 
 /** matching_run() - Second reading: every packet of the guest accounted for */
 void matching_run(struct scene *s);

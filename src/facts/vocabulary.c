@@ -345,6 +345,38 @@ static const struct field_info fields[FIELD_COUNT] = {
 		ROW(CAPTURE, "drops", NUMBER, "frames that the capture missed"),
 	[FIELD_CAPTURE_CUT] =
 		ROW(CAPTURE, "cut", BOOL, "the file ends within a frame"),
+	[FIELD_CAPTURE_ONE_WAY] =
+		ROW(CAPTURE, "one_way", BOOL,
+	            "it records the guest's packets of one direction only"),
+	[FIELD_CAPTURE_LACKS] = WORD(CAPTURE, "lacks", direction,
+	                             "the direction that it does not record"),
+	[FIELD_CAPTURE_HEADERS_CUT] =
+		ROW(CAPTURE, "headers_cut", NUMBER,
+	            "frames that the snaplen cut within a header"),
+	[FIELD_CAPTURE_KEPT] =
+		ROW(CAPTURE, "kept", NUMBER,
+	            "bytes kept of the frames that were cut; absent if none "
+	            "was"),
+	[FIELD_CAPTURE_UNSEEN_ACKS] =
+		ROW(CAPTURE, "unseen_acks", NUMBER,
+	            "TCP acknowledgements of data that it never had"),
+	[FIELD_CAPTURE_TCP_PACKETS] =
+		ROW(CAPTURE, "tcp_packets", NUMBER, "TCP packets"),
+	[FIELD_CAPTURE_GAP_SECONDS] =
+		ROW(CAPTURE, "gap_seconds", NUMBER,
+	            "seconds in which it lost packets, as far as proven"),
+	[FIELD_CAPTURE_GAP_FIRST] =
+		ROW(CAPTURE, "gap_first", TIME, "the first of them"),
+	[FIELD_CAPTURE_GAP_LAST] =
+		ROW(CAPTURE, "gap_last", TIME, "the last of them"),
+	[FIELD_CAPTURE_OVERSIZE] =
+		ROW(CAPTURE, "oversize", NUMBER,
+	            "TCP frames larger than an ordinary Ethernet frame"),
+	[FIELD_CAPTURE_LARGEST] =
+		ROW(CAPTURE, "largest", NUMBER, "bytes of its largest TCP frame"),
+	[FIELD_CAPTURE_UNFINISHED] =
+		ROW(CAPTURE, "unfinished", NUMBER,
+	            "TCP checksums that were left to the hardware"),
 
 	[FIELD_ADDRESS_IP] = ROW(ADDRESS, "ip", IP, "the address"),
 	[FIELD_ADDRESS_FIRST_MAC] =

@@ -95,6 +95,26 @@ uint64_t second_set_size(const struct second_set *set)
 	return n;
 }
 
+bool second_set_get(const struct second_set *set, uint64_t i, int64_t *ts_ns)
+{
+	for (size_t byte = 0; byte < set->n_bytes; byte++) {
+		uint64_t n = (uint64_t)__builtin_popcount(set->bits[byte]);
+
+		if (i >= n) {
+			i -= n;
+			continue;
+		}
+		for (int64_t bit = 0; bit < 8; bit++) {
+			if (!(set->bits[byte] & 1u << bit) || i-- > 0)
+				continue;
+			*ts_ns = (set->base_s + (int64_t)byte * 8 + bit) *
+			         NS_PER_S;
+			return true;
+		}
+	}
+	return false;
+}
+
 void second_set_free(struct second_set *set)
 {
 	free(set->bits);

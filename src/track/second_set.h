@@ -32,6 +32,13 @@ bool second_set_between(const struct second_set *set, int64_t from_ns,
 /** second_set_size() - How many seconds there are */
 uint64_t second_set_size(const struct second_set *set);
 
+/**
+ * second_set_get() - The start of the @i-th second, in order of time
+ *
+ * Return: is there one?
+ */
+bool second_set_get(const struct second_set *set, uint64_t i, int64_t *ts_ns);
+
 /** second_set_near() - Was anything seen within @within_s seconds of @ts_ns? */
 bool second_set_near(const struct second_set *set, int64_t ts_ns,
                      int64_t within_s);
