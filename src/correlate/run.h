@@ -30,6 +30,19 @@ struct run {
 struct claim *point_claim(const struct scene *s, uint32_t point,
                           int32_t *index);
 
+/** exchange_describe() - Who asks whom, and what it has in common with others */
+void exchange_describe(const struct scene *s, const struct visibility *v,
+                       const struct flow_key *key, enum try_role role,
+                       struct fact *f);
+
+/** run_add_counts() - How many tries were seen, answered and translated */
+void run_add_counts(const struct scene *s, const struct run *run,
+                    struct fact *f);
+
+/** run_add_refusal_ttl() - Has a refusal the TTL that the server's packets have? */
+void run_add_refusal_ttl(const struct scene *s, const struct run *run,
+                         struct fact *f);
+
 /** run_add_neighbour() - What the link says of the run: does the guest send the
  * peer anything, is the MAC that it uses the current one, who routes there */
 void run_add_neighbour(const struct scene *s, const struct run *run,

@@ -1,0 +1,213 @@
+/*
+ * What a fact tells of an exchange: who asks whom, what it has in common with
+ * others, and how often its tries were seen, answered and translated.
+ */
+#include "correlate/run.h"
+
+static void set_server(const struct scene *s, const struct visibility *v,
+                       const struct flow_key *key, struct fact *f)
+{
+	bool is_host = s->guest.has_outside &&
+	               addr_equal(&key->server, &s->guest.outside);
+	int on_link = scene_on_link(s, &key->server);
+
+	fact_set_ip(f, FIELD_SERVER_IP, &key->server);
+	if (key->server_port)
+		fact_set_number(f, FIELD_SERVER_PORT, key->server_port);
+	else
+		fact_set_absent(f, FIELD_SERVER_PORT);
+	fact_set_bool(f, FIELD_SERVER_IS_GUEST,
+	              scene_is_guest_ip(s, &key->server));
+	fact_set_bool(f, FIELD_SERVER_IS_GATEWAY,
+	              scene_is_gateway(s, &key->server));
+	if (s->guest.mode == NETWORK_MODE_NAT)
+		is_host |= scene_is_gateway(s, &key->server);
+	fact_set_bool(f, FIELD_SERVER_IS_HOST, is_host);
+	if (on_link >= 0)
+		fact_set_bool(f, FIELD_SERVER_ON_LINK, on_link);
+	fact_set_bool(f, FIELD_SERVER_ALIVE, visibility_alive(v, &key->server));
+}
+
+static void set_labels(const struct scene *s, const struct flow_key *key,
+                       enum try_role role, struct fact *f)
+{
+	bool from_guest = role == TRY_ROLE_FROM_GUEST;
+	const struct in6_addr *peer = from_guest ? &key->server : &key->client;
+	const struct in6_addr *hop = peer;
+	struct {
+		struct in6_addr server;
+		uint32_t protocol;
+		uint32_t port;
+	} server = { key->server, key->protocol, key->server_port };
+	uint8_t proto = (uint8_t)key->protocol;
+
+	if (s->guest.n_gateways > 0 && s->guest.gateways[0].has_ip &&
+	    scene_on_link(s, peer) == 0)
+		hop = &s->guest.gateways[0].ip;
+	fact_set_label(f, FIELD_LABEL_GUEST, &s->guest.macs[0],
+	               sizeof(struct mac));
+	fact_set_label(f, FIELD_LABEL_SEGMENT, "", 1);
+	fact_set_label(f, FIELD_LABEL_PEER, peer, sizeof(*peer));
+	fact_set_label(f, FIELD_LABEL_ADDRESS, &key->server,
+	               sizeof(key->server));
+	fact_set_label(f, FIELD_LABEL_NEXT_HOP, hop, sizeof(*hop));
+	fact_set_label(f, FIELD_LABEL_SERVER, &server, sizeof(server));
+	fact_set_label(f, FIELD_LABEL_FLOW, key, sizeof(*key));
+	fact_set_label(f, FIELD_LABEL_PROTO, &proto, 1);
+}
+
+void exchange_describe(const struct scene *s, const struct visibility *v,
+                       const struct flow_key *key, enum try_role role,
+                       struct fact *f)
+{
+	fact_set_enum(f, FIELD_PROTO, (int)key->protocol);
+	fact_set_ip(f, FIELD_CLIENT_IP, &key->client);
+	fact_set_bool(f, FIELD_CLIENT_IS_GUEST, role == TRY_ROLE_FROM_GUEST);
+	fact_set_bool(f, FIELD_CLIENT_IS_HOST,
+	              s->guest.has_outside &&
+	                      addr_equal(&key->client, &s->guest.outside));
+	fact_set_bool(f, FIELD_GUEST_IS_END,
+	              role == TRY_ROLE_FROM_GUEST || role == TRY_ROLE_TO_GUEST);
+	fact_set_enum(f, FIELD_MODE, s->guest.mode);
+	set_server(s, v, key, f);
+	set_labels(s, key, role, f);
+}
+
+struct counts {
+	int64_t seen_vm, seen_host, seen_outermost;
+	int64_t answers_vm, answers_host;
+	int64_t undone_host, undone_vm;
+	int64_t translated, untranslated, private_source;
+	int64_t dst_mac_guest, dst_mac_other;
+};
+
+/* To whom the frame was sent on the guest's link.  A MAC that speaks with the
+ * guest's address carries its frames: bridging over Wi-Fi. */
+static void count_destination(const struct scene *s, const struct run *run,
+                              const struct observation *o,
+                              const struct try *try, struct counts *n)
+{
+	const struct station *st;
+
+	if (run->role != TRY_ROLE_TO_GUEST || o->hop || !try->has_dst_mac ||
+	    mac_is_group(try->dst_mac))
+		return;
+	st = station_table_find(&o->track.stations, try->dst_mac);
+	if (scene_is_guest_mac(s, try->dst_mac))
+		n->dst_mac_guest++;
+	else if (!st || !station_has_ip(st, &run->key.server))
+		n->dst_mac_other++;
+}
+
+static void count_sighting(const struct scene *s, const struct run *run,
+                           const struct chain *c, const struct sighting *at,
+                           struct counts *n)
+{
+	const struct observation *o = &s->points[at->point];
+	const struct try *try = sighting_try(s, at);
+	const struct flow *f = sighting_flow(s, at);
+
+	if (o->role == CAPTURE_ROLE_VM) {
+		n->seen_vm++;
+		n->answers_vm += try->answer != TRY_UNANSWERED;
+		n->undone_vm += try->undone;
+		count_destination(s, run, o, try, n);
+		return;
+	}
+	if (s->n_path > 0 && at->point == s->path[s->n_path - 1])
+		n->seen_outermost++;
+	count_destination(s, run, o, try, n);
+	n->undone_host +=
+		try->undone || (c->stall.stalled && f->client_resets > 0);
+	if (!o->hop || run->role != TRY_ROLE_FROM_GUEST)
+		return;
+	if (addr_equal(&f->key.client, &run->key.client)) {
+		n->untranslated++;
+		n->private_source += addr_is_private(&f->key.client);
+	} else {
+		n->translated++;
+	}
+}
+
+static void count_chain(const struct scene *s, const struct run *run,
+                        const struct chain *c, struct counts *n)
+{
+	bool seen = false, answered = false;
+
+	for (uint32_t i = 0; i < c->n; i++) {
+		const struct sighting *at = &s->sightings[c->first + i];
+
+		count_sighting(s, run, c, at, n);
+		if (s->points[at->point].role == CAPTURE_ROLE_VM)
+			continue;
+		seen = true;
+		answered |= sighting_try(s, at)->answer != TRY_UNANSWERED;
+	}
+	n->seen_host += seen;
+	n->answers_host += answered;
+}
+
+void run_add_counts(const struct scene *s, const struct run *run,
+                    struct fact *f)
+{
+	struct counts n = { 0 };
+
+	for (size_t i = 0; i < run->n_chains; i++)
+		count_chain(s, run, run->chains[i], &n);
+	fact_set_number(f, FIELD_SEEN_VM, n.seen_vm);
+	fact_set_number(f, FIELD_ANSWERS_VM, n.answers_vm);
+	if (n.seen_host > 0 || run->location.known) {
+		fact_set_number(f, FIELD_SEEN_HOST, n.seen_host);
+		fact_set_number(f, FIELD_SEEN_OUTERMOST, n.seen_outermost);
+		fact_set_number(f, FIELD_ANSWERS_HOST, n.answers_host);
+	} else {
+		fact_set_interval(f, FIELD_SEEN_HOST, 0, VALUE_MAX);
+		fact_set_interval(f, FIELD_ANSWERS_HOST, 0, VALUE_MAX);
+	}
+	if (n.translated + n.untranslated > 0) {
+		fact_set_bool(f, FIELD_TRANSLATED,
+		              n.translated > n.untranslated);
+		fact_set_bool(f, FIELD_PRIVATE_SOURCE,
+		              n.private_source > n.translated);
+	} else if (s->guest.mode == NETWORK_MODE_BRIDGED) {
+		fact_set_bool(f, FIELD_TRANSLATED, false);
+		fact_set_bool(f, FIELD_PRIVATE_SOURCE, false);
+	}
+	fact_set_bool(f, FIELD_ANSWER_REFUSED_BY_HOST,
+	              n.undone_host > 0 && n.undone_vm == 0);
+	if (n.dst_mac_guest + n.dst_mac_other > 0)
+		fact_set_bool(f, FIELD_DST_MAC_IS_GUEST,
+		              n.dst_mac_guest >= n.dst_mac_other);
+}
+
+/* TTL of what the server sends otherwise, as the guest sees it; 0: unknown */
+static uint8_t usual_ttl(const struct scene *s, const struct sighting *at)
+{
+	const struct flow_table *t = &s->points[at->point].track.flows;
+	const struct flow *f = sighting_flow(s, at);
+
+	for (uint32_t i = 0; i < t->n_flows; i++)
+		if (t->flows[i].key.protocol == PROTOCOL_TCP &&
+		    t->flows[i].received > 1 &&
+		    addr_equal(&t->flows[i].key.server, &f->key.server))
+			return t->flows[i].server_ttl;
+	return 0;
+}
+
+void run_add_refusal_ttl(const struct scene *s, const struct run *run,
+                         struct fact *f)
+{
+	for (size_t i = 0; i < run->n_chains; i++) {
+		const struct sighting *at = try_client_end(s, run->chains[i]);
+		const struct try *try = sighting_try(s, at);
+		uint8_t ttl;
+
+		if (try->answer != TRY_REFUSED || try->refusal != REFUSAL_RESET)
+			continue;
+		ttl = usual_ttl(s, at);
+		if (ttl)
+			fact_set_bool(f, FIELD_REFUSAL_TTL_DIFFERS,
+			              ttl != try->answer_ttl);
+		return;
+	}
+}
