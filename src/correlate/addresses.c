@@ -214,6 +214,38 @@ static int64_t begin_ns(const struct conflict *c)
 	               : c->first->first_ns;
 }
 
+/* What both claim, at every point */
+static void add_all_evidence(const struct scene *s, struct fact *f,
+                             const struct conflict *c)
+{
+	const struct in6_addr *ip = &c->first->ip;
+
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct claim_log *log = &s->points[i].track.claims;
+		const struct arp_binding *x =
+			claim_log_get(log, ip, c->first->mac);
+		const struct arp_binding *y =
+			claim_log_get(log, ip, c->second->mac);
+
+		if (x)
+			add_evidence(s, f, i, x);
+		if (y)
+			add_evidence(s, f, i, y);
+	}
+}
+
+static void set_unsolicited(const struct scene *s, struct fact *f,
+                            uint32_t point, const struct arp_binding *b)
+{
+	int64_t span_ns = b->unsolicited_last_ns - b->unsolicited_first_ns;
+
+	fact_set_number(f, FIELD_ADDRESS_UNSOLICITED, (int64_t)b->unsolicited);
+	if (b->unsolicited > 1)
+		fact_set_number(f, FIELD_ADDRESS_PERIOD,
+		                span_ns / (int64_t)(b->unsolicited - 1));
+	fact_set_bool(f, FIELD_ADDRESS_ORIGINATES, originated(s, point, b) > 0);
+}
+
 static void write_conflict(const struct scene *s, const struct conflict *c)
 {
 	const struct observation *o = &s->points[c->point];
@@ -234,14 +266,7 @@ static void write_conflict(const struct scene *s, const struct conflict *c)
 	                (int64_t)(a->doubles + b->doubles));
 	fact_set_number(f, FIELD_ADDRESS_REFUSED_PROBES,
 	                (int64_t)(a->refused_probes + b->refused_probes));
-	fact_set_number(f, FIELD_ADDRESS_UNSOLICITED, (int64_t)b->unsolicited);
-	if (b->unsolicited > 1)
-		fact_set_number(
-			f, FIELD_ADDRESS_PERIOD,
-			(b->unsolicited_last_ns - b->unsolicited_first_ns) /
-				(int64_t)(b->unsolicited - 1));
-	fact_set_bool(f, FIELD_ADDRESS_ORIGINATES,
-	              originated(s, c->point, b) > 0);
+	set_unsolicited(s, f, c->point, b);
 	fact_set_bool(f, FIELD_ADDRESS_VIRTUAL_MAC,
 	              is_virtual(a->mac) || is_virtual(b->mac));
 	fact_set_bool(f, FIELD_ADDRESS_ONE_MACHINE, is_one_machine(s, c));
@@ -252,18 +277,7 @@ static void write_conflict(const struct scene *s, const struct conflict *c)
 	                              a->last_ns > b->last_ns ? a->last_ns
 	                                                      : b->last_ns));
 	set_place(s, f, b->mac);
-	for (uint32_t i = 0; i < s->n_points; i++) {
-		const struct claim_log *log = &s->points[i].track.claims;
-		const struct arp_binding *x =
-			claim_log_get(log, &a->ip, a->mac);
-		const struct arp_binding *y =
-			claim_log_get(log, &a->ip, b->mac);
-
-		if (x)
-			add_evidence(s, f, i, x);
-		if (y)
-			add_evidence(s, f, i, y);
-	}
+	add_all_evidence(s, f, c);
 }
 
 /* Has a point that is looked at before @point shown more than one owner? */

@@ -9,6 +9,9 @@
 #include "base/xalloc.h"
 #include "correlate/run.h"
 
+/* A packet may be on its way for so long; nothing is sent again so soon. */
+#define EDGE_NS INT64_C(5000000)
+
 static bool is_resolution(const struct flow *f)
 {
 	return f->key.protocol == PROTOCOL_ARP ||
@@ -230,6 +233,9 @@ static bool destination(const struct scene *s, const struct run *run,
 static void add_frames(const struct scene *s, const struct run *run,
                        struct fact *fact, uint32_t point, struct mac mac)
 {
+	const struct observation *o = &s->points[point];
+	int64_t margin = EDGE_NS + s->clock.error_ns;
+	size_t last = run->n_chains - 1;
 	struct evidence e = { .leg = EVIDENCE_OTHER,
 		              .at = s->points[point].role,
 		              .control = -1,
@@ -249,6 +255,9 @@ static void add_frames(const struct scene *s, const struct run *run,
 	claim_add_ip(c, CLAIM_IP_SRC, &run->key.client);
 	claim_add_ip(c, CLAIM_IP_DST, &run->key.server);
 	claim_add_flag(c, CLAIM_NOT_QUOTED);
+	claim_add_time(
+		c, scene_point_ns(s, o, run->chains[0]->host_ns) - margin,
+		scene_point_ns(s, o, run->chains[last]->host_ns) + margin);
 	c->what =
 		text_format("packets for %s sent to the MAC %s",
 	                    addr_text(&run->key.server, to), mac_text(mac, by));
