@@ -325,6 +325,14 @@ static char *describe(const struct maker *m, const struct terms *t, bool reply)
 	return strbuf_steal(&sb);
 }
 
+/* A time that covers the whole capture need not be said. */
+static void add_around(struct claim *c, const struct incident_capture *ic,
+                       int64_t from_ns, int64_t to_ns)
+{
+	if (from_ns > ic->first_ns || to_ns < ic->last_ns)
+		claim_add_time(c, from_ns, to_ns);
+}
+
 /* Traffic of the guest in @direction at a point: of the same class, if any of it
  * is known to have passed, else all of it. */
 static int32_t make_control(const struct maker *m, uint32_t point,
@@ -369,8 +377,9 @@ static int32_t make_control(const struct maker *m, uint32_t point,
 			claim_add_number(c, CLAIM_IP_PROTO, IP_PROTO_UDP);
 		claim_add_flag(c, CLAIM_NOT_QUOTED);
 	}
-	claim_add_time(c, scene_point_ns(s, o, first_ns(m->run)) - AROUND_NS,
-	               scene_point_ns(s, o, last_ns(m->run)) + AROUND_NS);
+	add_around(c, &s->incident->captures[o->capture],
+	           scene_point_ns(s, o, first_ns(m->run)) - AROUND_NS,
+	           scene_point_ns(s, o, last_ns(m->run)) + AROUND_NS);
 	c->what = text_copy(what);
 	return index;
 }
