@@ -269,8 +269,9 @@ def diagnose(command, folder, samples):
 
 
 def weaken(diagnosis):
-    """The same diagnosis without its place"""
-    return re.sub(r'\([^,]*,', '(null,', diagnosis)
+    """The same diagnosis without its place, or also without its direction"""
+    rule, _, rest = diagnosis.partition(' (')
+    return {f"{rule} (null, {rest.partition(', ')[2]}", f'{rule} (null, null)'}
 
 
 def compare(before, after, name, lossless):
@@ -281,7 +282,7 @@ def compare(before, after, name, lossless):
         return 'same'
     if lossless:
         return 'changed'
-    known = set(before.diagnoses) | {weaken(d) for d in before.diagnoses}
+    known = set(before.diagnoses).union(*map(weaken, before.diagnoses))
     if after.verdict == 'inconclusive' or (after.diagnoses and set(after.diagnoses) <= known):
         return 'vaguer'
     if after.verdict == 'healthy' and after.filtered and name in HIDING:

@@ -4,6 +4,8 @@
  */
 #include "correlate/scene.h"
 
+#define SECOND_NS INT64_C(1000000000)
+
 static int64_t drops_of(const struct scene *s, uint32_t capture)
 {
 	uint32_t n = capture_interface_count(s->captures[capture]);
@@ -94,7 +96,7 @@ static void set_gaps(const struct scene *s, uint32_t capture, struct fact *f)
 	if (second_set_get(&gaps, 0, &ts_ns))
 		fact_set_number(f, FIELD_CAPTURE_GAP_FIRST, ts_ns);
 	if (second_set_get(&gaps, second_set_size(&gaps) - 1, &ts_ns))
-		fact_set_number(f, FIELD_CAPTURE_GAP_LAST, ts_ns);
+		fact_set_number(f, FIELD_CAPTURE_GAP_LAST, ts_ns + SECOND_NS);
 	second_set_free(&gaps);
 }
 

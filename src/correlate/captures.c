@@ -15,6 +15,8 @@
 #define FILTER_SPAN_NS (60 * S)
 /* So many frames of a single class are one, in any time. */
 #define FILTER_CLASS_PACKETS 30
+/* So many exchanges of a class that passed, and none of it, is one, too. */
+#define FILTER_MISSED 2
 
 static bool has_guest(const struct scene *s, const struct observation *o)
 {
@@ -196,6 +198,27 @@ static const char *const class_names[TRAFFIC_CLASS_COUNT] = {
 	[TRAFFIC_OTHER] = NULL,
 };
 
+static uint64_t count_class(const struct scene *s, uint32_t capture, int class)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].capture == capture)
+			n += s->points[i].track.seen[class].count;
+	return n;
+}
+
+/* Exchanges that passed, as the other side shows */
+static uint64_t count_missed(const struct scene *s, uint32_t capture, int class)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].capture == capture)
+			n += s->points[i].missed[class].count;
+	return n;
+}
+
 /* The classes that the capture lacks altogether, in words */
 static char *missing_classes(const struct scene *s, uint32_t capture,
                              unsigned int *n_present)
@@ -204,12 +227,7 @@ static char *missing_classes(const struct scene *s, uint32_t capture,
 
 	*n_present = 0;
 	for (int class = 0; class < TRAFFIC_CLASS_COUNT; class ++) {
-		uint64_t n = 0;
-
-		for (uint32_t i = 0; i < s->n_points; i++)
-			if (s->points[i].capture == capture)
-				n += s->points[i].track.seen[class].count;
-		if (n > 0)
+		if (count_class(s, capture, class) > 0)
 			(*n_present)++;
 		else if (class_names[class])
 			strbuf_printf(&sb, "%s%s", sb.len ? ", " : "",
@@ -241,8 +259,14 @@ static bool looks_filtered(const struct scene *s, uint32_t capture,
 	for (uint32_t i = 0; i < s->n_points; i++)
 		if (s->points[i].capture == capture)
 			group += s->points[i].track.group_frames;
-	if (n_present == 1 && c->packets >= FILTER_CLASS_PACKETS)
+	/* Who sends nothing but ARP has found nobody to talk to. */
+	if (n_present == 1 && c->packets >= FILTER_CLASS_PACKETS &&
+	    count_class(s, capture, TRAFFIC_ARP) == 0)
 		return true;
+	for (int class = 0; class < TRAFFIC_CLASS_COUNT; class ++)
+		if (count_class(s, capture, class) == 0 &&
+		    count_missed(s, capture, class) >= FILTER_MISSED)
+			return true;
 	return group == 0 && c->packets >= FILTER_PACKETS &&
 	       c->last_ns - c->first_ns > FILTER_SPAN_NS;
 }

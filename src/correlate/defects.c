@@ -102,14 +102,37 @@ static enum traffic_class class_of(const struct flow *f)
 	return traffic_class_of_protocol((enum protocol)f->key.protocol);
 }
 
+/* @class: TRAFFIC_CLASS_COUNT for any */
 static uint64_t crossing(const struct scene *s, uint32_t point,
-                         const struct flow *f)
+                         const struct flow *f, int class)
 {
 	bool out = scene_is_guest_ip(s, &f->key.client);
 	const struct in6_addr *peer = out ? &f->key.server : &f->key.client;
 	uint64_t hash = hash_bytes(peer, sizeof(*peer));
 
-	return hash_mix(hash_mix(hash, point), (uint64_t)class_of(f));
+	return hash_mix(hash_mix(hash, point), (uint64_t) class);
+}
+
+static bool has_crossed(const struct finder *f, uint32_t point,
+                        const struct flow *flow, int class)
+{
+	size_t pos = 0;
+
+	return hash_table_find(&f->crossed,
+	                       crossing(f->scene, point, flow, class),
+	                       &pos) != HASH_TABLE_NONE;
+}
+
+static void note_crossing(struct finder *f, uint32_t point,
+                          const struct flow *flow)
+{
+	const int classes[] = { (int)class_of(flow), TRAFFIC_CLASS_COUNT };
+
+	for (int i = 0; i < 2; i++)
+		if (!has_crossed(f, point, flow, classes[i]))
+			hash_table_add(
+				&f->crossed,
+				crossing(f->scene, point, flow, classes[i]), 0);
 }
 
 static void note_crossings(struct finder *f)
@@ -120,16 +143,30 @@ static void note_crossings(struct finder *f)
 		const struct chain *c = &s->chains[i];
 		const struct sighting *vm = sighting_of(s, c, CAPTURE_ROLE_VM);
 
-		for (uint32_t j = 0; vm && j < c->n; j++) {
-			uint32_t point = s->sightings[c->first + j].point;
-			uint64_t hash = crossing(s, point, flow_at(s, vm));
-			size_t pos = 0;
-
-			if (hash_table_find(&f->crossed, hash, &pos) ==
-			    HASH_TABLE_NONE)
-				hash_table_add(&f->crossed, hash, 0);
-		}
+		for (uint32_t j = 0; vm && j < c->n; j++)
+			note_crossing(f, s->sightings[c->first + j].point,
+			              flow_at(s, vm));
 	}
+}
+
+/* Would what the guest exchanges with this peer pass @point?  Where the whole
+ * class is missing, other classes tell. */
+static bool has_to_pass(const struct finder *f, uint32_t point,
+                        const struct flow *flow)
+{
+	const struct scene *s = f->scene;
+	const struct observation *o = &s->points[point];
+	enum traffic_class class = class_of(flow);
+	bool out = scene_is_guest_ip(s, &flow->key.client);
+	const struct in6_addr *peer =
+		out ? &flow->key.server : &flow->key.client;
+
+	if (o->track.seen[class].count > 0)
+		return has_crossed(f, point, flow, (int)class);
+	if (!o->hop)
+		return has_crossed(f, point, flow, TRAFFIC_CLASS_COUNT);
+	return class != TRAFFIC_ARP && class != TRAFFIC_NDP &&
+	       scene_on_link(s, peer) == 0;
 }
 
 static bool is_awake(const struct scene *s, const struct observation *o,
@@ -178,11 +215,9 @@ static void find_missed_at_host(struct finder *f, const struct chain *c,
 	for (uint32_t i = 0; i < s->n_path; i++) {
 		uint32_t point = s->path[i];
 		struct observation *o = &s->points[point];
-		size_t pos = 0;
 
 		if (!has_point(s, c, point) && is_awake(s, o, c->host_ns) &&
-		    hash_table_find(&f->crossed, crossing(s, point, flow),
-		                    &pos) != HASH_TABLE_NONE)
+		    has_to_pass(f, point, flow))
 			note_missed(s, o, class_of(flow), c->host_ns);
 	}
 }
@@ -234,6 +269,23 @@ void defects_find(struct scene *s)
 	hash_table_free(&f.crossed);
 }
 
+static bool lost_at(const struct scene *s, const struct observation *o,
+                    int64_t from_ns, int64_t to_ns)
+{
+	return second_set_between(&o->holes, from_ns, to_ns) ||
+	       second_set_between(&o->track.quality.gaps,
+	                          scene_point_ns(s, o, from_ns),
+	                          scene_point_ns(s, o, to_ns));
+}
+
+bool defects_lost(const struct scene *s, int64_t from_ns, int64_t to_ns)
+{
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (lost_at(s, &s->points[i], from_ns, to_ns))
+			return true;
+	return false;
+}
+
 bool defects_hide(const struct scene *s, uint32_t point,
                   enum path_direction direction, enum traffic_class class,
                   int64_t from_ns, int64_t to_ns)
@@ -242,8 +294,5 @@ bool defects_hide(const struct scene *s, uint32_t point,
 
 	return o->lacks[direction] ||
 	       second_set_between(&o->missed[class], from_ns, to_ns) ||
-	       second_set_between(&o->holes, from_ns, to_ns) ||
-	       second_set_between(&o->track.quality.gaps,
-	                          scene_point_ns(s, o, from_ns),
-	                          scene_point_ns(s, o, to_ns));
+	       lost_at(s, o, from_ns, to_ns);
 }

@@ -17,4 +17,7 @@ bool defects_hide(const struct scene *s, uint32_t point,
                   enum path_direction direction, enum traffic_class class,
                   int64_t from_ns, int64_t to_ns);
 
+/** defects_lost() - Did any capture lose packets of all kinds then? */
+bool defects_lost(const struct scene *s, int64_t from_ns, int64_t to_ns);
+
 #endif

@@ -35,6 +35,10 @@ struct conversation {
 	uint64_t n_worked;
 	uint64_t n_failed;
 	uint64_t n_undecided;
+	uint64_t n_hidden; /* of these, by gaps of a capture */
+	int64_t hidden_first_ns;
+	int64_t hidden_last_ns;
+	bool told; /* a run of it was written down */
 	int64_t first_ns;
 	int64_t last_ns;
 	uint32_t ports;
@@ -333,6 +337,20 @@ static void write_worked(const struct sorter *so, const struct conversation *cv)
 	set_times(f, cv->first_ns, cv->last_ns);
 }
 
+/* Nothing of it is known to have worked, and gaps of a capture hide why. */
+static void write_hidden(const struct sorter *so, const struct conversation *cv)
+{
+	struct fact *f;
+
+	if (cv->told || cv->n_worked > 0 || cv->n_hidden == 0 ||
+	    cv->n_hidden + cv->n_failed < QUORUM_TRIES)
+		return;
+	f = add_fact(so, &cv->key, cv->role);
+	fact_set_number(f, FIELD_TRIES, (int64_t)cv->n_hidden);
+	fact_set_enum(f, FIELD_OUTCOME, OUTCOME_UNDECIDED);
+	set_times(f, cv->hidden_first_ns, cv->hidden_last_ns);
+}
+
 /* The run of the @n chains that end with @newest, oldest first */
 static struct run make_run(const struct sorter *so,
                            const struct conversation *cv, uint32_t newest,
@@ -375,10 +393,12 @@ static void close_run(struct sorter *so, struct conversation *cv)
 	if (cv->n_open == 0)
 		return;
 	run = make_run(so, cv, cv->newest, cv->n_open);
-	if (has_quorum(so, &run))
+	if (has_quorum(so, &run)) {
 		write_run(so, &run, so->ports[cv->ports]);
-	else
+		cv->told = true;
+	} else {
 		scatter(so, cv);
+	}
 	cv->newest = NO_CHAIN;
 	cv->n_open = 0;
 	free(run.chains);
@@ -425,6 +445,12 @@ static void sort_chain(struct sorter *so, uint32_t i)
 	cv = get_conversation(so, &key);
 	cv->role = role;
 	switch (try_state(so->visibility, s, c)) {
+	case TRY_STATE_HIDDEN:
+		if (cv->n_hidden++ == 0)
+			cv->hidden_first_ns = c->host_ns;
+		cv->hidden_last_ns = c->host_ns;
+		cv->n_undecided++;
+		break;
 	case TRY_STATE_UNDECIDED:
 		cv->n_undecided++;
 		break;
@@ -495,6 +521,7 @@ void exchanges_judge(struct scene *s)
 	for (uint32_t i = 0; i < so.n; i++) {
 		close_run(&so, &so.conversations[i]);
 		close_scattered(&so, &so.conversations[i]);
+		write_hidden(&so, &so.conversations[i]);
 		if (so.conversations[i].n_worked > 0)
 			write_worked(&so, &so.conversations[i]);
 	}

@@ -442,6 +442,9 @@ void guest_plan(struct scene *s)
 	for (uint32_t i = 0; i < s->n_points && s->guest.n_gateways == 0; i++)
 		if (s->points[i].role == CAPTURE_ROLE_VM)
 			plan_from_arp(s, &s->points[i]);
+	/* The guest's capture may have a filter: the host's shows ARP, too. */
+	for (uint32_t i = 0; i < s->n_points && s->guest.n_gateways == 0; i++)
+		plan_from_arp(s, &s->points[i]);
 	for (uint32_t i = 0; i < s->n_points; i++)
 		if (s->points[i].role == CAPTURE_ROLE_VM)
 			note_answers(s, &s->points[i]);

@@ -472,7 +472,9 @@ enum try_state try_state(const struct visibility *v, const struct scene *s,
 	if (c->detour)
 		return detour_state(flow_of(s, at));
 	if (is_answer_hidden(v, s, c, at, timeout_ns))
-		return TRY_STATE_UNDECIDED;
+		return defects_lost(s, c->host_ns, c->host_ns + timeout_ns)
+		               ? TRY_STATE_HIDDEN
+		               : TRY_STATE_UNDECIDED;
 	if (try_role(s, c) != TRY_ROLE_TO_GUEST)
 		return TRY_STATE_FAILED;
 	for (uint32_t i = 0; i < c->n; i++)

@@ -7,7 +7,8 @@
 #include "base/xalloc.h"
 #include "correlate/scene.h"
 
-/* Same packets with the same time stamps at both are one file given twice. */
+/* Same packets at the same distances in time are one file given twice, though the
+ * clock of one may have been set right since. */
 static bool same_file(const struct scene *s)
 {
 	const struct incident_capture *a, *b;
@@ -17,7 +18,7 @@ static bool same_file(const struct scene *s)
 	a = &s->incident->captures[0];
 	b = &s->incident->captures[1];
 	if (a->packets == 0 || a->packets != b->packets ||
-	    a->first_ns != b->first_ns || a->last_ns != b->last_ns)
+	    a->last_ns - a->first_ns != b->last_ns - b->first_ns)
 		return false;
 	for (uint32_t i = 0; i < s->n_points; i++) {
 		const struct observation *o = &s->points[i];
@@ -30,8 +31,10 @@ static bool same_file(const struct scene *s)
 
 			found = q->capture == 1 &&
 			        q->track.packets == o->track.packets &&
-			        q->track.first_ns == o->track.first_ns &&
-			        q->track.last_ns == o->track.last_ns &&
+			        q->track.first_ns - b->first_ns ==
+			                o->track.first_ns - a->first_ns &&
+			        q->track.last_ns - b->first_ns ==
+			                o->track.last_ns - a->first_ns &&
 			        q->track.flows.n_tries ==
 			                o->track.flows.n_tries;
 		}

@@ -366,9 +366,9 @@ static const struct field_info fields[FIELD_COUNT] = {
 		ROW(CAPTURE, "gap_seconds", NUMBER,
 	            "seconds in which it lost packets, as far as proven"),
 	[FIELD_CAPTURE_GAP_FIRST] =
-		ROW(CAPTURE, "gap_first", TIME, "the first of them"),
+		ROW(CAPTURE, "gap_first", TIME, "start of the first of them"),
 	[FIELD_CAPTURE_GAP_LAST] =
-		ROW(CAPTURE, "gap_last", TIME, "the last of them"),
+		ROW(CAPTURE, "gap_last", TIME, "end of the last of them"),
 	[FIELD_CAPTURE_OVERSIZE] =
 		ROW(CAPTURE, "oversize", NUMBER,
 	            "TCP frames larger than an ordinary Ethernet frame"),

@@ -49,7 +49,8 @@ const char *verdict_name(enum verdict verdict)
 	return "?";
 }
 
-/* An exchange of the guest that did not work, or not always */
+/* An exchange of the guest that did not work, not always, or as far as a capture
+ * with gaps shows */
 static bool is_failed(const struct fact *fact)
 {
 	struct value end, outcome;
@@ -61,7 +62,8 @@ static bool is_failed(const struct fact *fact)
 	return end.state == VALUE_KNOWN && end.lo &&
 	       outcome.state == VALUE_KNOWN &&
 	       (outcome.lo == OUTCOME_FAILED ||
-	        outcome.lo == OUTCOME_INTERMITTENT);
+	        outcome.lo == OUTCOME_INTERMITTENT ||
+	        outcome.lo == OUTCOME_UNDECIDED);
 }
 
 static void find_unexplained(struct judgement *j, const struct facts *facts,
