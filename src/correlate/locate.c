@@ -2,9 +2,6 @@
 
 #include "correlate/defects.h"
 
-#define TURNS_MIN 3
-#define TRACEROUTE_TTL_MAX 40
-
 /* The guest is step 0, the points of the path follow. */
 struct steps {
 	const struct scene *scene;
@@ -299,6 +296,18 @@ static struct location refused_between(const struct steps *st, uint32_t after,
 	return at;
 }
 
+/* Where the request was seen, the refusal is what is absent: of its own class */
+static bool could_see_refusal(const struct steps *st, uint32_t refused_at,
+                              uint32_t absent, enum path_direction back)
+{
+	if (!st->seen[absent] ||
+	    try_of(st->scene, st->seen[refused_at])->refusal == REFUSAL_RESET)
+		return true;
+	return visibility_could_see(st->visibility, st->points[absent], back,
+	                            TRAFFIC_ICMP, st->chain->host_ns,
+	                            st->timeout_ns);
+}
+
 /*
  * Who refuses sits behind the last point, on the way of the request, that shows
  * the refusal: either there is no further one, or it lacks it.
@@ -327,6 +336,8 @@ static struct location locate_refusal(const struct steps *st, bool from_guest)
 		return unknown;
 	if (absent == last)
 		return responder(st, PLACE_BEYOND_HOST, there, last);
+	if (!could_see_refusal(st, last, absent, back))
+		return unknown;
 	return refused_between(st, last, absent, there);
 }
 
@@ -381,107 +392,6 @@ struct location locate(const struct visibility *v, const struct scene *s,
 		break;
 	}
 	return (struct location){ .known = false };
-}
-
-/* Answered by the guest: did the answer go as far as can be seen? */
-static enum try_state answered_state(const struct visibility *v,
-                                     const struct scene *s,
-                                     const struct chain *c)
-{
-	struct location at = locate(v, s, c);
-
-	return at.known && at.leg == LOST_LEG_REPLY ? TRY_STATE_FAILED
-	                                            : TRY_STATE_WORKED;
-}
-
-/* The answer went another way: only what the client sends next shows whether it
- * arrived. */
-static enum try_state detour_state(const struct flow *f)
-{
-	if (f->key.protocol != PROTOCOL_TCP)
-		return TRY_STATE_UNDECIDED;
-	return f->sent_bytes > 0 ? TRY_STATE_WORKED : TRY_STATE_FAILED;
-}
-
-/* A traceroute wants to hear that the TTL is used up; who begins with a large
- * one, or comes by again and again, is in a loop. */
-static bool goes_round(const struct scene *s, const struct chain *c,
-                       const struct try *try)
-{
-	for (uint32_t i = 0; i < c->n; i++)
-		if (try_of(s, &s->sightings[c->first + i])->turns >= TURNS_MIN)
-			return true;
-	return try->ttl > TRACEROUTE_TTL_MAX;
-}
-
-static bool has_guest_capture(const struct scene *s)
-{
-	for (uint32_t i = 0; i < s->n_points; i++)
-		if (s->points[i].role == CAPTURE_ROLE_VM)
-			return true;
-	return false;
-}
-
-/* Would its client's capture, or one on the way to it, have shown the answer? */
-static bool is_answer_hidden(const struct visibility *v, const struct scene *s,
-                             const struct chain *c, const struct sighting *at,
-                             int64_t timeout_ns)
-{
-	bool from_guest = try_role(s, c) == TRY_ROLE_FROM_GUEST;
-	enum path_direction back = from_guest ? PATH_DIRECTION_TO_GUEST
-	                                      : PATH_DIRECTION_FROM_GUEST;
-	enum traffic_class class = traffic_class_of_protocol(
-		(enum protocol)flow_of(s, at)->key.protocol);
-
-	if (defects_hide(s, at->point, back, class, c->host_ns,
-	                 c->host_ns + timeout_ns))
-		return true;
-	if (!from_guest || s->points[at->point].role == CAPTURE_ROLE_VM ||
-	    !s->aligned || !has_guest_capture(s))
-		return false;
-	/* The guest sent it, and its own capture lacks it. */
-	for (uint32_t i = 0; i < s->n_path; i++)
-		if (visibility_relevance(v, c, s->path[i], true) ==
-		            RELEVANCE_YES &&
-		    visibility_could_see(v, s->path[i], back, class, c->host_ns,
-		                         timeout_ns))
-			return false;
-	return true;
-}
-
-enum try_state try_state(const struct visibility *v, const struct scene *s,
-                         const struct chain *c)
-{
-	const struct sighting *at = try_client_end(s, c);
-	const struct try *try = try_of(s, at);
-	const struct observation *o = &s->points[at->point];
-	enum protocol protocol = (enum protocol)flow_of(s, at)->key.protocol;
-	int64_t timeout_ns = visibility_timeout_ns(protocol);
-
-	if (try->answer == TRY_ANSWERED)
-		return c->stall.stalled ? TRY_STATE_FAILED : TRY_STATE_WORKED;
-	if (try->answer == TRY_REFUSED &&
-	    try->refusal == REFUSAL_TTL_EXCEEDED && !goes_round(s, c, try))
-		return TRY_STATE_UNDECIDED;
-	if (try->answer == TRY_REFUSED)
-		return TRY_STATE_REFUSED;
-	if (protocol == PROTOCOL_UDP)
-		return TRY_STATE_UNDECIDED; /* it need not be answered */
-	if (try->ts_ns + timeout_ns > s->incident->captures[o->capture].last_ns)
-		return TRY_STATE_UNDECIDED;
-	if (c->detour)
-		return detour_state(flow_of(s, at));
-	if (is_answer_hidden(v, s, c, at, timeout_ns))
-		return defects_lost(s, c->host_ns, c->host_ns + timeout_ns)
-		               ? TRY_STATE_HIDDEN
-		               : TRY_STATE_UNDECIDED;
-	if (try_role(s, c) != TRY_ROLE_TO_GUEST)
-		return TRY_STATE_FAILED;
-	for (uint32_t i = 0; i < c->n; i++)
-		if (try_of(s, &s->sightings[c->first + i])->answer ==
-		    TRY_ANSWERED)
-			return answered_state(v, s, c);
-	return TRY_STATE_FAILED;
 }
 
 bool location_equal(const struct location *a, const struct location *b)

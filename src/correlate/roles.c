@@ -7,6 +7,10 @@
 #include "base/xalloc.h"
 #include "correlate/scene.h"
 
+/* So many packets at exactly one distance in time, of all that both have */
+#define SAME_TIMES_MIN 10
+#define SAME_TIMES_PERCENT 95
+
 /* Same packets at the same distances in time are one file given twice, though the
  * clock of one may have been set right since. */
 static bool same_file(const struct scene *s)
@@ -48,6 +52,7 @@ static bool same_file(const struct scene *s)
 struct wait {
 	uint64_t key;
 	int64_t wait_ns;
+	int64_t ts_ns;
 	struct in6_addr client;
 	struct in6_addr server;
 	uint8_t ttl;
@@ -92,6 +97,7 @@ static size_t collect(const struct scene *s, struct wait **out)
 				.client = f->key.client,
 				.server = f->key.server,
 				.ttl = try->ttl,
+				.ts_ns = try->ts_ns,
 				.at_vm = o->role == CAPTURE_ROLE_VM,
 			};
 		}
@@ -100,6 +106,40 @@ static size_t collect(const struct scene *s, struct wait **out)
 		qsort(waits, n, sizeof(*waits), by_key);
 	*out = waits;
 	return n;
+}
+
+static int by_offset(const void *a, const void *b)
+{
+	const int64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* Two captures never see all packets exactly equally late: a file is compared
+ * with a part of itself. */
+static bool same_times(const struct scene *s)
+{
+	struct wait *waits;
+	size_t n = collect(s, &waits), n_offsets = 0, best = 0;
+	int64_t *offsets = xcalloc(n ? n : 1, sizeof(*offsets));
+
+	for (size_t i = 0; i + 1 < n; i++)
+		if (waits[i].key == waits[i + 1].key && !waits[i].at_vm &&
+		    waits[i + 1].at_vm)
+			offsets[n_offsets++] =
+				waits[i + 1].ts_ns - waits[i].ts_ns;
+	if (n_offsets > 0)
+		qsort(offsets, n_offsets, sizeof(*offsets), by_offset);
+	for (size_t i = 0, from = 0; i < n_offsets; i++) {
+		if (offsets[i] != offsets[from])
+			from = i;
+		if (i - from + 1 > best)
+			best = i - from + 1;
+	}
+	free(offsets);
+	free(waits);
+	return best >= SAME_TIMES_MIN &&
+	       best * 100 >= n_offsets * SAME_TIMES_PERCENT;
 }
 
 /* The address that most tries share is the guest's, from either file. */
@@ -173,7 +213,7 @@ static bool is_swapped(const struct scene *s)
 
 void roles_check(struct scene *s)
 {
-	s->same_file = same_file(s);
+	s->same_file = same_file(s) || same_times(s);
 	if (s->same_file || s->n_captures != 2 || s->roles[0] == s->roles[1] ||
 	    !is_swapped(s))
 		return;

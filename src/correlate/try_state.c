@@ -1,0 +1,140 @@
+/*
+ * What became of one try, as its client saw it, as far as the captures can tell.
+ */
+#include "correlate/defects.h"
+#include "correlate/run.h"
+
+#define TURNS_MIN 3
+#define TRACEROUTE_TTL_MAX 40
+
+/* Answered by the guest: did the answer go as far as can be seen? */
+static enum try_state answered_state(const struct visibility *v,
+                                     const struct scene *s,
+                                     const struct chain *c)
+{
+	struct location at = locate(v, s, c);
+
+	return at.known && at.leg == LOST_LEG_REPLY ? TRY_STATE_FAILED
+	                                            : TRY_STATE_WORKED;
+}
+
+/* The answer went another way: only what the client sends next shows whether it
+ * arrived. */
+static enum try_state detour_state(const struct flow *f)
+{
+	if (f->key.protocol != PROTOCOL_TCP)
+		return TRY_STATE_UNDECIDED;
+	return f->sent_bytes > 0 ? TRY_STATE_WORKED : TRY_STATE_FAILED;
+}
+
+/* A traceroute wants to hear that the TTL is used up; who begins with a large
+ * one, or comes by again and again, is in a loop. */
+static bool goes_round(const struct scene *s, const struct chain *c,
+                       const struct try *try)
+{
+	for (uint32_t i = 0; i < c->n; i++)
+		if (sighting_try(s, &s->sightings[c->first + i])->turns >=
+		    TURNS_MIN)
+			return true;
+	return try->ttl > TRACEROUTE_TTL_MAX;
+}
+
+static bool has_guest_capture(const struct scene *s)
+{
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_VM)
+			return true;
+	return false;
+}
+
+/* Would its client's capture, or one on the way to it, have shown the answer? */
+static bool is_answer_hidden(const struct visibility *v, const struct scene *s,
+                             const struct chain *c, const struct sighting *at,
+                             int64_t timeout_ns)
+{
+	bool from_guest = try_role(s, c) == TRY_ROLE_FROM_GUEST;
+	enum path_direction back = from_guest ? PATH_DIRECTION_TO_GUEST
+	                                      : PATH_DIRECTION_FROM_GUEST;
+	enum traffic_class class = traffic_class_of_protocol(
+		(enum protocol)sighting_flow(s, at)->key.protocol);
+
+	if (defects_hide(s, at->point, back, class, c->host_ns,
+	                 c->host_ns + timeout_ns))
+		return true;
+	if (!from_guest || s->points[at->point].role == CAPTURE_ROLE_VM ||
+	    !s->aligned || !has_guest_capture(s))
+		return false;
+	/* The guest sent it, and its own capture lacks it. */
+	for (uint32_t i = 0; i < s->n_path; i++)
+		if (visibility_relevance(v, c, s->path[i], true) ==
+		            RELEVANCE_YES &&
+		    visibility_could_see(v, s->path[i], back, class, c->host_ns,
+		                         timeout_ns))
+			return false;
+	return true;
+}
+
+/*
+ * Answered, as a capture on the way shows; but the client's end of the path lacks
+ * the try, as a capture does that has a filter or a gap: whether the answer came
+ * there is not known.
+ */
+static bool is_end_hidden(const struct visibility *v, const struct scene *s,
+                          const struct chain *c, const struct sighting *at)
+{
+	bool at_guest = s->points[at->point].role == CAPTURE_ROLE_VM;
+	enum try_role role = try_role(s, c);
+	enum traffic_class class = traffic_class_of_protocol(
+		(enum protocol)sighting_flow(s, at)->key.protocol);
+
+	if (!s->aligned || role == TRY_ROLE_TO_HOST)
+		return false;
+	if (role == TRY_ROLE_FROM_GUEST)
+		return !at_guest && has_guest_capture(s);
+	for (uint32_t i = 0; i < s->n_path && at_guest; i++)
+		if (visibility_relevance(v, c, s->path[i], true) ==
+		            RELEVANCE_YES &&
+		    defects_hide(s, s->path[i], PATH_DIRECTION_FROM_GUEST,
+		                 class, c->host_ns, c->host_ns))
+			return true;
+	return false;
+}
+
+enum try_state try_state(const struct visibility *v, const struct scene *s,
+                         const struct chain *c)
+{
+	const struct sighting *at = try_client_end(s, c);
+	const struct try *try = sighting_try(s, at);
+	const struct observation *o = &s->points[at->point];
+	enum protocol protocol =
+		(enum protocol)sighting_flow(s, at)->key.protocol;
+	int64_t timeout_ns = visibility_timeout_ns(protocol);
+
+	if (try->answer == TRY_ANSWERED && c->stall.stalled)
+		return TRY_STATE_FAILED;
+	if (try->answer == TRY_ANSWERED)
+		return is_end_hidden(v, s, c, at) ? TRY_STATE_UNDECIDED
+		                                  : TRY_STATE_WORKED;
+	if (try->answer == TRY_REFUSED &&
+	    try->refusal == REFUSAL_TTL_EXCEEDED && !goes_round(s, c, try))
+		return TRY_STATE_UNDECIDED;
+	if (try->answer == TRY_REFUSED)
+		return TRY_STATE_REFUSED;
+	if (protocol == PROTOCOL_UDP)
+		return TRY_STATE_UNDECIDED; /* it need not be answered */
+	if (try->ts_ns + timeout_ns > s->incident->captures[o->capture].last_ns)
+		return TRY_STATE_UNDECIDED;
+	if (c->detour)
+		return detour_state(sighting_flow(s, at));
+	if (is_answer_hidden(v, s, c, at, timeout_ns))
+		return defects_lost(s, c->host_ns, c->host_ns + timeout_ns)
+		               ? TRY_STATE_HIDDEN
+		               : TRY_STATE_UNDECIDED;
+	if (try_role(s, c) != TRY_ROLE_TO_GUEST)
+		return TRY_STATE_FAILED;
+	for (uint32_t i = 0; i < c->n; i++)
+		if (sighting_try(s, &s->sightings[c->first + i])->answer ==
+		    TRY_ANSWERED)
+			return answered_state(v, s, c);
+	return TRY_STATE_FAILED;
+}
