@@ -125,8 +125,8 @@ static struct terms make_terms(const struct maker *m, uint32_t point)
 		.server_port = run->key.server_port,
 		.client_mac = sighting_flow(s, ref)->client_mac,
 		.has_client = true,
-		.has_server = run->role != TRY_ROLE_TO_HOST ||
-		              s->points[point].role == CAPTURE_ROLE_HOST,
+		.has_server =
+			run->role != TRY_ROLE_TO_HOST || s->points[point].hop,
 	};
 
 	for (size_t i = 0; i < run->n_chains; i++) {
@@ -225,6 +225,16 @@ static void add_tcp(struct claim *c, const struct terms *t, bool reply)
 	claim_add_flag(c, CLAIM_NOT_QUOTED);
 }
 
+static void add_udp(struct claim *c, const struct terms *t, bool reply)
+{
+	add_ends(c, t, reply);
+	claim_add_number(c, reply ? CLAIM_UDP_SRC_PORT : CLAIM_UDP_DST_PORT,
+	                 t->server_port);
+	add_ids(c, reply ? CLAIM_UDP_DST_PORT : CLAIM_UDP_SRC_PORT, t->ports,
+	        t->n_ports);
+	claim_add_flag(c, CLAIM_NOT_QUOTED);
+}
+
 static void add_dns(struct claim *c, const struct terms *t, bool reply)
 {
 	add_ends(c, t, reply);
@@ -251,8 +261,10 @@ static void add_terms(const struct maker *m, struct claim *c,
 	case PROTOCOL_DNS:
 		add_dns(c, t, reply);
 		break;
-	case PROTOCOL_NDP:
 	case PROTOCOL_UDP:
+		add_udp(c, t, reply);
+		break;
+	case PROTOCOL_NDP:
 	case PROTOCOL_DHCP:
 		add_ends(c, t, reply);
 		break;
@@ -354,11 +366,18 @@ static int32_t make_control(const struct maker *m, uint32_t point,
 	struct claim *c = new_claim(m, point, &index);
 
 	if ((o->translated && s->guest.has_outside) ||
-	    (m->run->role == TRY_ROLE_TO_HOST && o->role == CAPTURE_ROLE_HOST))
+	    (m->run->role == TRY_ROLE_TO_HOST && o->hop))
 		guest = &s->guest.outside;
-	if (m->run->role == TRY_ROLE_TO_HOST && o->role == CAPTURE_ROLE_VM)
+	else if (m->run->role == TRY_ROLE_TO_HOST)
 		guest = &s->guest.ips[0];
-	if (same_class && protocol == PROTOCOL_ARP && s->guest.n_macs > 0) {
+	if (!visibility_crossed_any(m->visibility, point, direction) &&
+	    s->guest.n_macs > 0) {
+		/* Nothing of the guest at all: that others are seen must do. */
+		claim_add_mac(c, CLAIM_ETH_SRC, s->guest.macs[0]);
+		claim_negate_last(c);
+		what = "frames of others meanwhile";
+	} else if (same_class && protocol == PROTOCOL_ARP &&
+	           s->guest.n_macs > 0) {
 		if (from)
 			claim_add_mac(c, CLAIM_ARP_SRC_MAC, s->guest.macs[0]);
 		else
@@ -540,8 +559,7 @@ void run_add_evidence(struct scene *s, const struct visibility *v,
 		add_set(&m, &all[i], false);
 		/* What never got to the guest needs no answer of it. */
 		if (run->role != TRY_ROLE_TO_HOST ||
-		    (s->points[all[i].point].role == CAPTURE_ROLE_HOST &&
-		     all[i].n_refused == 0))
+		    (s->points[all[i].point].hop && all[i].n_refused == 0))
 			add_set(&m, &all[i], true);
 		if (all[i].n_refused > 0)
 			add_refusal(&m, &all[i]);

@@ -327,3 +327,9 @@ bool visibility_crossed(const struct visibility *v, uint32_t point,
 {
 	return v->by_class[point][direction][class] > 0;
 }
+
+bool visibility_crossed_any(const struct visibility *v, uint32_t point,
+                            enum path_direction direction)
+{
+	return v->crossed[point][direction].count > 0;
+}

@@ -53,6 +53,10 @@ bool visibility_crossed(const struct visibility *v, uint32_t point,
                         enum path_direction direction,
                         enum traffic_class class);
 
+/** visibility_crossed_any() - The same for traffic of any class */
+bool visibility_crossed_any(const struct visibility *v, uint32_t point,
+                            enum path_direction direction);
+
 /** visibility_alive() - Did anybody with this address send anything? */
 bool visibility_alive(const struct visibility *v, const struct in6_addr *ip);
 
