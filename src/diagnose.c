@@ -116,7 +116,7 @@ bool diagnose(const struct diagnose_input *input, const struct rule_set *rules,
 		inputs_close(&in);
 		return false;
 	}
-	*incident = analyse(in.captures, in.roles, in.n);
+	*incident = analyse(in.captures, in.roles, in.n, &input->hints);
 	*judgement = judge(rules, *incident);
 	count_cited(*incident, *judgement, &in);
 	inputs_close(&in);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/errmsg.h"
+#include "correlate/analyse.h"
 #include "facts/incident.h"
 #include "rules/judgement.h"
 #include "rules/rule_set.h"
@@ -16,6 +17,8 @@
  * struct diagnose_input - The files and what the user says of them
  * @host, @vm:	file names; either list may be empty, not both
  * @alone:	a single capture of unknown role, or NULL
+ * @hints:	what the user says of the guest, and complains about
+ * @services:	find out the names of the services that failed
  */
 struct diagnose_input {
 	const char *const *host;
@@ -23,6 +26,8 @@ struct diagnose_input {
 	const char *const *vm;
 	size_t n_vm;
 	const char *alone;
+	struct hints hints;
+	bool services;
 };
 
 /**

@@ -32,6 +32,7 @@
 #include "options.h"
 #include "output.h"
 #include "report/report.h"
+#include "rules/why_not.h"
 
 #define WIDTH_DEFAULT 80
 #define WIDTH_MAX 120
@@ -129,6 +130,25 @@ static void tell_inputs(const struct incident *incident)
 	}
 }
 
+static void write_report(const struct options *options,
+                         const struct report_input *report,
+                         struct strbuf *text)
+{
+	if (options->task == TASK_WHY_NOT) {
+		why_not(report->rules, report->incident, options->explain,
+		        text);
+		return;
+	}
+	switch (options->format) {
+	case FORMAT_TEXT:
+		report_text(report, text);
+		break;
+	case FORMAT_JSON:
+		report_json(report, text);
+		break;
+	}
+}
+
 static enum status run_diagnose(const struct options *options,
                                 const struct rule_set *rules)
 {
@@ -138,6 +158,8 @@ static enum status run_diagnose(const struct options *options,
 		.vm = options->vm.paths,
 		.n_vm = options->vm.n,
 		.alone = options->alone,
+		.hints = options->hints,
+		.services = options->task == TASK_DIAGNOSE,
 	};
 	struct report_input report = {
 		.rules = rules,
@@ -156,15 +178,9 @@ static enum status run_diagnose(const struct options *options,
 		tell_inputs(incident);
 	report.incident = incident;
 	report.judgement = judgement;
-	switch (options->format) {
-	case FORMAT_TEXT:
-		report_text(&report, &text);
-		break;
-	case FORMAT_JSON:
-		report_json(&report, &text);
-		break;
-	}
-	status = status_of(judgement->verdict);
+	write_report(options, &report, &text);
+	status = options->task == TASK_WHY_NOT ? STATUS_HEALTHY
+	                                       : status_of(judgement->verdict);
 	judgement_free(judgement);
 	incident_free(incident);
 	return put(options, &text, status);
@@ -234,7 +250,11 @@ static enum status run_with_rules(const struct options *options)
 		status = run_corpus(options, rules);
 	else if (options->task == TASK_CHECK_RULES)
 		status = run_check_rules(options, rules);
-	else if (options->task == TASK_DIAGNOSE)
+	else if (options->task == TASK_WHY_NOT &&
+	         !why_not_rule(rules, options->explain, &err))
+		complain(&err, STATUS_USAGE);
+	else if (options->task == TASK_DIAGNOSE ||
+	         options->task == TASK_WHY_NOT)
 		status = run_diagnose(options, rules);
 	else
 		status = run_print(options, rules);
@@ -261,6 +281,7 @@ static enum status run(const struct options *options)
 	case TASK_CHECK_RULES:
 	case TASK_LIST_RULES:
 	case TASK_EXPLAIN:
+	case TASK_WHY_NOT:
 		break;
 	}
 	return run_with_rules(options);

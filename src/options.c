@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,10 @@ enum {
 	OPTION_LIST_RULES,
 	OPTION_LIST_FACTS,
 	OPTION_EXPLAIN,
+	OPTION_WHY_NOT,
+	OPTION_PLATFORM,
+	OPTION_GUEST,
+	OPTION_CLOCK_OFFSET,
 	OPTION_COLOR,
 	OPTION_NOT_YET,
 };
@@ -49,12 +54,12 @@ static const struct option long_options[] = {
 	{ "list-facts", no_argument, NULL, OPTION_LIST_FACTS },
 	{ "explain", required_argument, NULL, OPTION_EXPLAIN },
 	{ "color", required_argument, NULL, OPTION_COLOR },
-	{ "platform", required_argument, NULL, OPTION_NOT_YET },
-	{ "guest", required_argument, NULL, OPTION_NOT_YET },
-	{ "clock-offset", required_argument, NULL, OPTION_NOT_YET },
+	{ "platform", required_argument, NULL, OPTION_PLATFORM },
+	{ "guest", required_argument, NULL, OPTION_GUEST },
+	{ "clock-offset", required_argument, NULL, OPTION_CLOCK_OFFSET },
 	{ "anonymize", no_argument, NULL, OPTION_NOT_YET },
 	{ "digest", no_argument, NULL, OPTION_NOT_YET },
-	{ "why-not", required_argument, NULL, OPTION_NOT_YET },
+	{ "why-not", required_argument, NULL, OPTION_WHY_NOT },
 	{ "progress", required_argument, NULL, OPTION_NOT_YET },
 	{ NULL, 0, NULL, 0 },
 };
@@ -73,6 +78,15 @@ const char *options_help(void)
 	       "\n"
 	       "      --host FILE         one more capture of the host\n"
 	       "      --vm FILE           one more capture of the guest\n"
+	       "  -a, --about ADDR[:PORT] answer first what is with this address; "
+	       "repeatable;\n"
+	       "                          IPv6 with a port is [ADDR]:PORT\n"
+	       "      --guest ADDR        IP or MAC address of the guest\n"
+	       "      --platform NAME     vmware-workstation, esxi, hyper-v, "
+	       "virtualbox, kvm\n"
+	       "                          or cloud\n"
+	       "      --clock-offset SECONDS\n"
+	       "                          guest clock minus host clock\n"
 	       "      --corpus FOLDER     diagnose every pair below FOLDER and "
 	       "compare with its\n"
 	       "                          expect.json\n"
@@ -90,6 +104,8 @@ const char *options_help(void)
 	       "      --list-rules        list the rules\n"
 	       "      --list-facts        list what rules can ask for\n"
 	       "      --explain RULE      show all about one rule\n"
+	       "      --why-not RULE      show why RULE says nothing of these "
+	       "captures\n"
 	       "  -q, --quiet             no report on standard output, only "
 	       "the exit status\n"
 	       "  -v, --verbose           say on standard error what is read\n"
@@ -183,8 +199,9 @@ static bool set_task(struct options *options, enum task task,
 {
 	if (options->task != TASK_DIAGNOSE && options->task != task)
 		return errmsg_set(err, "only one of --corpus, --check-rules, "
-		                       "--list-rules, --list-facts and "
-		                       "--explain at a time");
+		                       "--list-rules, --list-facts, "
+		                       "--explain and --why-not at a "
+		                       "time");
 	options->task = task;
 	return true;
 }
@@ -214,6 +231,140 @@ static bool bad_option(int letter, char *argv[], struct errmsg *err)
 	if (optopt)
 		return errmsg_set(err, "%s: takes no argument", arg);
 	return errmsg_set(err, "%s: no such option; see --help", arg);
+}
+
+/* The port behind the last colon; false if there is none */
+static bool parse_port(const char *text, uint16_t *port)
+{
+	unsigned long n;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (errno || *end || n < 1 || n > UINT16_MAX)
+		return false;
+	*port = (uint16_t)n;
+	return true;
+}
+
+/* ADDR, ADDR:PORT or [ADDR]:PORT */
+static bool parse_question(const char *text, struct question *q)
+{
+	bool bracket = *text == '[';
+	const char *end = strchr(text, bracket ? ']' : ':');
+	char addr[ADDR_TEXT_MAX] = "";
+	size_t n;
+
+	*q = (struct question){ .asked = text };
+	if (!bracket && addr_parse(text, &q->ip))
+		return true;
+	if (!end)
+		return false;
+	text += bracket;
+	n = (size_t)(end - text);
+	if (n >= sizeof(addr))
+		return false;
+	memcpy(addr, text, n);
+	if (!addr_parse(addr, &q->ip) || addr_is_v4(&q->ip) == bracket)
+		return false;
+	end += bracket;
+	if (*end == '\0')
+		return true;
+	q->has_port = true;
+	return *end == ':' && parse_port(end + 1, &q->port);
+}
+
+static bool add_question(struct options *options, const char *text,
+                         struct errmsg *err)
+{
+	size_t n = options->hints.n_questions;
+	struct question q;
+
+	if (!parse_question(text, &q))
+		return errmsg_set(err,
+		                  "--about %s: must be ADDR, ADDR:PORT or "
+		                  "[ADDR]:PORT",
+		                  text);
+	if (n == QUESTIONS_MAX)
+		return errmsg_set(err, "--about %s: at most %d of them", text,
+		                  QUESTIONS_MAX);
+	options->questions =
+		xreallocarray(options->questions, n + 1, sizeof(q));
+	options->questions[n] = q;
+	options->hints.questions = options->questions;
+	options->hints.n_questions++;
+	return true;
+}
+
+static bool set_platform(struct options *options, const char *name,
+                         struct errmsg *err)
+{
+	static const char *const names[] = {
+		"vmware-workstation", "esxi", "hyper-v", "virtualbox",
+		"kvm",                "cloud", NULL,
+	};
+
+	options->hints.platform = name;
+	return is_one_of(name, names) ||
+	       errmsg_set(err,
+	                  "--platform %s: no such platform; there are "
+	                  "vmware-workstation, esxi, hyper-v, virtualbox, kvm "
+	                  "and cloud",
+	                  name);
+}
+
+static bool set_guest(struct options *options, const char *text,
+                      struct errmsg *err)
+{
+	struct hints *h = &options->hints;
+
+	if (addr_parse(text, &h->guest_ip))
+		h->has_guest_ip = true;
+	else if (mac_parse(text, &h->guest_mac))
+		h->has_guest_mac = true;
+	else
+		return errmsg_set(err,
+		                  "--guest %s: must be an IP or MAC address",
+		                  text);
+	return true;
+}
+
+/* Clocks differ by decades at most: one of them may begin at 1970. */
+#define CLOCK_OFFSET_MAX_S 4e9
+
+static bool set_clock_offset(struct options *options, const char *text,
+                             struct errmsg *err)
+{
+	char *end;
+	double s;
+
+	errno = 0;
+	s = strtod(text, &end);
+	if (errno || end == text || *end || !(s > -CLOCK_OFFSET_MAX_S) ||
+	    !(s < CLOCK_OFFSET_MAX_S))
+		return errmsg_set(err,
+		                  "--clock-offset %s: must be a number of "
+		                  "seconds",
+		                  text);
+	options->hints.has_clock_offset = true;
+	options->hints.clock_offset_ns = (int64_t)(s * 1e9);
+	return true;
+}
+
+static bool set_hint(struct options *options, int letter, struct errmsg *err)
+{
+	switch (letter) {
+	case 'a':
+		return add_question(options, optarg, err);
+	case OPTION_PLATFORM:
+		return set_platform(options, optarg, err);
+	case OPTION_GUEST:
+		return set_guest(options, optarg, err);
+	default:
+		return set_clock_offset(options, optarg, err);
+	}
 }
 
 static bool set_option(struct options *options, int letter, int index,
@@ -257,6 +408,14 @@ static bool set_option(struct options *options, int letter, int index,
 	case OPTION_EXPLAIN:
 		options->explain = optarg;
 		return set_task(options, TASK_EXPLAIN, err);
+	case OPTION_WHY_NOT:
+		options->explain = optarg;
+		return set_task(options, TASK_WHY_NOT, err);
+	case 'a':
+	case OPTION_PLATFORM:
+	case OPTION_GUEST:
+	case OPTION_CLOCK_OFFSET:
+		return set_hint(options, letter, err);
 	case OPTION_COLOR:
 		return set_color(when, optarg, err);
 	default:
@@ -287,7 +446,7 @@ static bool set_operands(struct options *options, char *const *operands, int n,
 {
 	bool has_captures = n || options->host.n || options->vm.n;
 
-	if (options->task != TASK_DIAGNOSE)
+	if (options->task != TASK_DIAGNOSE && options->task != TASK_WHY_NOT)
 		return !has_captures || errmsg_set(err, "no captures can be "
 		                                        "given together with "
 		                                        "that option");
@@ -346,12 +505,15 @@ bool options_parse(struct options *options, int argc, char *argv[],
 	}
 	if (options->task == TASK_CORPUS && options->format != FORMAT_TEXT)
 		return errmsg_set(err, "--corpus: only text in this version");
+	if (options->task == TASK_WHY_NOT && options->format != FORMAT_TEXT)
+		return errmsg_set(err, "--why-not: there is only text");
 	options->color = wants_color(when, options);
 	return set_operands(options, argv + optind, argc - optind, err);
 }
 
 void options_free(struct options *options)
 {
+	free(options->questions);
 	free(options->host.paths);
 	free(options->vm.paths);
 	free(options->rules.paths);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/errmsg.h"
+#include "correlate/analyse.h"
 
 /* What the program was called for. */
 enum task {
@@ -17,6 +18,7 @@ enum task {
 	TASK_LIST_RULES,
 	TASK_LIST_FACTS,
 	TASK_EXPLAIN,
+	TASK_WHY_NOT,
 	TASK_HELP,
 	TASK_VERSION,
 };
@@ -40,7 +42,9 @@ struct path_list {
  * @rules:	rule files and folders instead of the installed set
  * @extra_rules: those in addition to it
  * @corpus:	folder of samples, for TASK_CORPUS
- * @explain:	rule id, for TASK_EXPLAIN
+ * @explain:	rule id, for TASK_EXPLAIN and TASK_WHY_NOT
+ * @hints:	what the user says of the incident
+ * @questions:	what the complaint is about; @hints points at them
  * @output:	file for the report; NULL: standard output
  * @color:	colours in the text report, settled
  */
@@ -55,6 +59,8 @@ struct options {
 	const char *corpus;
 	const char *explain;
 	const char *output;
+	struct hints hints;
+	struct question *questions;
 	bool color;
 	bool quiet;
 	bool verbose;

@@ -289,7 +289,7 @@ static void analyse_captures(struct capture *host, struct capture *vm)
 	const enum capture_role roles[] = { CAPTURE_ROLE_HOST,
 		                            CAPTURE_ROLE_VM };
 
-	in = analyse((struct capture *const[]){ host, vm }, roles, 2);
+	in = analyse((struct capture *const[]){ host, vm }, roles, 2, NULL);
 	capture_close(host);
 	capture_close(vm);
 }

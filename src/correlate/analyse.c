@@ -31,6 +31,24 @@ const char *scene_point_id(const struct scene *s, uint32_t point)
 	return s->incident->captures[o->capture].points[o->point_index].id;
 }
 
+static const struct hints no_hints;
+
+static void begin_questions(struct scene *s)
+{
+	const struct hints *h = s->hints;
+	struct incident *in = s->incident;
+
+	in->questions = xcalloc(h->n_questions + 1, sizeof(*in->questions));
+	in->n_questions = h->n_questions;
+	for (size_t i = 0; i < h->n_questions; i++)
+		in->questions[i] = (struct question){
+			.asked = h->questions[i].asked,
+			.ip = h->questions[i].ip,
+			.has_port = h->questions[i].has_port,
+			.port = h->questions[i].port,
+		};
+}
+
 static void begin_captures(struct scene *s)
 {
 	struct incident *in = s->incident;
@@ -76,16 +94,19 @@ static void name_points(struct scene *s)
 }
 
 struct incident *analyse(struct capture *const *captures,
-                         const enum capture_role *roles, size_t n)
+                         const enum capture_role *roles, size_t n,
+                         const struct hints *hints)
 {
 	struct scene s = {
 		.captures = captures,
 		.n_captures = n,
 		.roles = xcalloc(n, sizeof(*roles)),
 		.incident = incident_new(),
+		.hints = hints ? hints : &no_hints,
 	};
 
 	memcpy(s.roles, roles, n * sizeof(*roles));
+	begin_questions(&s);
 	begin_captures(&s);
 	survey_run(&s);
 	roles_check(&s);
@@ -106,6 +127,9 @@ struct incident *analyse(struct capture *const *captures,
 	matching_run(&s);
 	nic_facts(&s);
 	capture_facts(&s);
+	questions_count_frames(&s);
+	if (s.hints->platform)
+		s.incident->platform = s.hints->platform;
 	scene_free(&s);
 	return s.incident;
 }

@@ -12,14 +12,35 @@
 #include "facts/incident.h"
 
 /**
+ * struct hints - What the user says instead of what would be found out
+ * @questions:	what the complaint is about; only asked, ip and port are read
+ * @guest_ip, @guest_mac: who the guest is
+ * @clock_offset_ns: guest clock minus host clock
+ * @platform:	borrowed, or NULL
+ */
+struct hints {
+	const struct question *questions;
+	size_t n_questions;
+	bool has_guest_ip;
+	bool has_guest_mac;
+	bool has_clock_offset;
+	struct in6_addr guest_ip;
+	struct mac guest_mac;
+	int64_t clock_offset_ns;
+	const char *platform;
+};
+
+/**
  * analyse() - Read the captures, find out what happened
  * @captures:	@n open captures; read several times, rewound by this
  * @roles:	what each is said to be
+ * @hints:	what the user says of them, or NULL
  *
  * Return: the incident, owned by the caller; it does not keep the captures
  */
 struct incident *analyse(struct capture *const *captures,
-                         const enum capture_role *roles, size_t n);
+                         const enum capture_role *roles, size_t n,
+                         const struct hints *hints);
 
 /**
  * claims_count() - Late pass: set count and frames of the @wanted claims

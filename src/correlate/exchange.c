@@ -42,6 +42,7 @@ struct conversation {
 	int64_t first_ns;
 	int64_t last_ns;
 	uint32_t ports;
+	struct asked asked;
 };
 
 struct sorter {
@@ -427,6 +428,30 @@ static void add_failure(struct sorter *so, struct conversation *cv,
 	cv->n_failed++;
 }
 
+static void note_questions(const struct scene *s, const struct chain *c,
+                           struct conversation *cv)
+{
+	struct asked asked = questions_of(s, c);
+
+	cv->asked.by_address |= asked.by_address;
+	cv->asked.exactly |= asked.exactly;
+}
+
+static void answer_questions(struct scene *s, const struct conversation *cv)
+{
+	const struct question_exchange e = {
+		.protocol = cv->key.protocol,
+		.client = cv->key.client,
+		.server = cv->key.server,
+		.port = cv->key.server_port,
+		.tried = cv->n_worked + cv->n_failed + cv->n_undecided,
+		.worked = cv->n_worked,
+		.undecided = cv->n_undecided,
+	};
+
+	questions_note(s, cv->asked, &e);
+}
+
 static void sort_chain(struct sorter *so, uint32_t i)
 {
 	struct scene *s = so->scene;
@@ -444,6 +469,8 @@ static void sort_chain(struct sorter *so, uint32_t i)
 	key.client_port = 0;
 	cv = get_conversation(so, &key);
 	cv->role = role;
+	if (s->incident->n_questions > 0)
+		note_questions(s, c, cv);
 	switch (try_state(so->visibility, s, c)) {
 	case TRY_STATE_HIDDEN:
 		if (cv->n_hidden++ == 0)
@@ -524,6 +551,7 @@ void exchanges_judge(struct scene *s)
 		write_hidden(&so, &so.conversations[i]);
 		if (so.conversations[i].n_worked > 0)
 			write_worked(&so, &so.conversations[i]);
+		answer_questions(s, &so.conversations[i]);
 	}
 	count_checked(s, &so);
 	visibility_free(so.visibility);

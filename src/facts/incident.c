@@ -46,6 +46,9 @@ void incident_free(struct incident *incident)
 		claim_free(&incident->claims[i]);
 	for (size_t i = 0; i < incident->n_limits; i++)
 		free(incident->limits[i]);
+	for (size_t i = 0; i < incident->n_questions; i++)
+		free(incident->questions[i].exchanges);
+	free(incident->questions);
 	free(incident->captures);
 	free(incident->nics);
 	free(incident->checked);

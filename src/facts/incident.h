@@ -108,6 +108,41 @@ struct incident_checked {
 	uint64_t undecided;
 };
 
+/** struct question_exchange - An exchange that a question is about, in the
+ * guest's terms
+ * @exact:	of the port, too, where the question names one
+ */
+struct question_exchange {
+	enum protocol protocol;
+	struct in6_addr client;
+	struct in6_addr server;
+	uint16_t port;
+	bool exact;
+	uint64_t tried;
+	uint64_t worked;
+	uint64_t undecided;
+};
+
+#define QUESTIONS_MAX 64
+
+/**
+ * struct question - What the user complains about: "10.1.2.3:443"
+ * @asked:	as written; borrowed
+ * @exchanges:	the guest's own with it
+ * @frames, @port_frames: by role: frames from or to the address, and of them
+ *		those of the port; counted only where there is no exchange
+ */
+struct question {
+	const char *asked;
+	struct in6_addr ip;
+	bool has_port;
+	uint16_t port;
+	struct question_exchange *exchanges;
+	size_t n_exchanges;
+	uint64_t frames[2];
+	uint64_t port_frames[2];
+};
+
 struct incident {
 	struct incident_capture *captures; /* host's first, then the guest's */
 	size_t n_captures;
@@ -123,6 +158,8 @@ struct incident {
 	struct facts *facts;
 	struct claim *claims;
 	size_t n_claims;
+	struct question *questions; /* of the user */
+	size_t n_questions;
 	char **limits; /* tables that were full, in words */
 	size_t n_limits;
 };

@@ -209,6 +209,19 @@ static json_t *checked(const struct incident *incident)
 	return array;
 }
 
+static json_t *service(const struct subject *s)
+{
+	json_t *o;
+
+	if (s->service_confidence == SERVICE_UNKNOWN)
+		return json_null();
+	o = json_object();
+	set(o, "name", text(s->service));
+	set(o, "confidence",
+	    text(s->service_confidence == SERVICE_BY_CONTENT ? "dpi" : "port"));
+	return o;
+}
+
 static json_t *subject(const struct subject *s)
 {
 	json_t *o = json_object();
@@ -217,7 +230,7 @@ static json_t *subject(const struct subject *s)
 	set(o, "dst", address_or_null(s->has_dst, &s->dst));
 	set(o, "proto", text(s->proto));
 	set(o, "port", number_or_null(s->has_port, s->port));
-	set(o, "service", json_null());
+	set(o, "service", service(s));
 	return o;
 }
 
@@ -394,6 +407,24 @@ static json_t *next_captures(const struct judgement *j)
 	return array;
 }
 
+static json_t *about(const struct judgement *j)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < j->n_about; i++) {
+		const struct about *a = &j->about[i];
+		json_t *o = json_object();
+
+		set(o, "asked", text(a->asked));
+		set(o, "answer", text(a->answer));
+		set(o, "tried", number(a->tried));
+		set(o, "worked", number(a->worked));
+		set(o, "rule", text(a->rule));
+		append(array, o);
+	}
+	return array;
+}
+
 static json_t *rules_of(const struct rule_set *rules)
 {
 	json_t *o = json_object();
@@ -417,7 +448,7 @@ static json_t *report(const struct report_input *in)
 	set(o, "rules", rules_of(in->rules));
 	set(o, "verdict", text(verdict_name(j->verdict)));
 	set(o, "summary", text(j->summary));
-	set(o, "about", json_array());
+	set(o, "about", about(j));
 	set(o, "captures", captures);
 	set(o, "clock", clock_of(&incident->clock));
 	set(o, "guest", guest(incident));

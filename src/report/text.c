@@ -81,15 +81,45 @@ static bool decides(const struct judgement *j, const struct diagnosis *note)
 	       note->class == RULE_CLASS_GATE;
 }
 
+/* What the user asked about, or the rest */
+static void blocks(const struct wrap *w, const struct report_input *in,
+                   bool asked, bool headed)
+{
+	const struct judgement *j = in->judgement;
+	size_t n = 0;
+
+	for (size_t i = 0; i < j->n_diagnoses; i++) {
+		if (j->diagnoses[i].asked != asked)
+			continue;
+		if (n++ == 0 && headed)
+			strbuf_puts(w->out, "\nAlso seen\n");
+		block(w, in, &j->diagnoses[i]);
+	}
+}
+
 static void findings(const struct wrap *w, const struct report_input *in)
 {
 	const struct judgement *j = in->judgement;
 
-	for (size_t i = 0; i < j->n_diagnoses; i++)
-		block(w, in, &j->diagnoses[i]);
+	blocks(w, in, true, false);
+	blocks(w, in, false, j->n_about > 0);
 	for (size_t i = 0; i < j->n_notes; i++)
 		if (decides(j, &j->notes[i]))
 			block(w, in, &j->notes[i]);
+}
+
+static void about(const struct wrap *w, const struct judgement *j)
+{
+	for (size_t i = 0; i < j->n_about; i++) {
+		struct strbuf text = { 0 };
+
+		strbuf_printf(&text, "%s: %s", j->about[i].asked,
+		              j->about[i].answer);
+		wrap_colored(w, "1", "ABOUT");
+		strbuf_puts(w->out, "  ");
+		wrap_prose(w, 7, strbuf_text(&text));
+		strbuf_free(&text);
+	}
 }
 
 static void field(const struct wrap *w, const char *label, struct strbuf *text)
@@ -294,6 +324,7 @@ void report_text(const struct report_input *in, struct strbuf *out)
 		.color = in->color,
 	};
 
+	about(&w, in->judgement);
 	head(&w, in->judgement);
 	findings(&w, in);
 	strbuf_puts(out, "\n");

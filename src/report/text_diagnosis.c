@@ -163,6 +163,12 @@ static void put_subject(const struct incident *incident,
 		              s->proto ? s->proto : "?");
 	else if (s->proto && strcmp(s->proto, "arp") != 0)
 		strbuf_printf(out, ", %s", s->proto);
+	if (s->service_confidence != SERVICE_UNKNOWN)
+		strbuf_printf(out, " (%s%s)",
+		              s->service_confidence == SERVICE_BY_PORT
+		                      ? "usually "
+		                      : "",
+		              s->service);
 }
 
 static void who(const struct wrap *w, const struct incident *incident,

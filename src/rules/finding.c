@@ -46,6 +46,8 @@ static bool survives(struct finding *f, struct relations *rel)
 			break;
 		case TRUTH_UNKNOWN:
 			lower_confidence(f, CONFIDENCE_MEDIUM);
+			if (i < 64)
+				f->not_excluded |= UINT64_C(1) << i;
 			add_because(f, text_format("%s cannot be excluded: the "
 			                           "captures do not tell "
 			                           "whether %s",

@@ -19,6 +19,7 @@
  * struct finding - One rule on one fact
  * @ruling:	the rule's own or that of the variant that holds
  * @fact:	number of the fact
+ * @not_excluded: bits of the rule's look-alikes that could not be excluded
  * @because:	why the confidence is not high; owned
  * @place, @direction: -1: not known or null
  * @parent:	the finding that explains it, or FINDING_NONE
@@ -28,6 +29,7 @@ struct finding {
 	const struct ruling *ruling;
 	size_t fact;
 	enum confidence confidence;
+	uint64_t not_excluded;
 	char **because;
 	size_t n_because;
 	int place;

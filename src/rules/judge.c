@@ -4,6 +4,7 @@
 
 #include "base/strbuf.h"
 #include "base/xalloc.h"
+#include "rules/about.h"
 #include "rules/diagnosis.h"
 #include "rules/next_capture.h"
 #include "rules/root_cause.h"
@@ -181,49 +182,6 @@ static char *summarise(const struct judgement *j,
 	return strbuf_steal(&out);
 }
 
-static bool has_capture(const struct incident *incident, enum capture_role role)
-{
-	for (size_t i = 0; i < incident->n_captures; i++)
-		if (incident->captures[i].role == role)
-			return true;
-	return false;
-}
-
-/* Is the place of a diagnosed loss not narrowed? */
-static bool has_split(const struct findings *findings,
-                      const struct facts *facts)
-{
-	for (size_t i = 0; i < findings->count; i++) {
-		const struct finding *f = &findings->all[i];
-		const struct fact *fact = facts_get(facts, f->fact);
-		struct value split;
-
-		if (f->parent != FINDING_NONE ||
-		    !(FACT_KIND_BIT(fact->kind) & FACT_KINDS_EXCHANGE))
-			continue;
-		split = fact_get(fact, FIELD_LOST_SPLIT);
-		if (split.state == VALUE_KNOWN && split.lo)
-			return true;
-	}
-	return false;
-}
-
-static void ask_for_captures(struct judgement *j,
-                             const struct incident *incident,
-                             const struct findings *findings)
-{
-	bool split = has_split(findings, incident->facts);
-
-	if (j->verdict != VERDICT_INCONCLUSIVE && !split)
-		return;
-	if (!has_capture(incident, CAPTURE_ROLE_VM) || find_gate(j))
-		next_capture_add(j, incident, CAPTURE_NEED_GUEST);
-	next_capture_add(j, incident, CAPTURE_NEED_PORT);
-	if (j->verdict == VERDICT_INCONCLUSIVE ||
-	    !has_capture(incident, CAPTURE_ROLE_HOST))
-		next_capture_add(j, incident, CAPTURE_NEED_UPLINK);
-}
-
 struct judgement *judge(const struct rule_set *rules,
                         const struct incident *incident)
 {
@@ -238,7 +196,8 @@ struct judgement *judge(const struct rule_set *rules,
 	find_unexplained(j, incident->facts, &findings, roots);
 	j->verdict = decide(j);
 	j->summary = summarise(j, incident);
-	ask_for_captures(j, incident, &findings);
+	about_answer(j, incident, &findings, roots);
+	next_captures_add(j, incident, &findings, find_gate(j) != NULL);
 
 	root_causes_free(roots);
 	findings_free(&findings);
@@ -261,8 +220,11 @@ void judgement_free(struct judgement *j)
 	free_list(j->symptoms, j->n_symptoms);
 	free_list(j->notes, j->n_notes);
 	for (size_t i = 0; i < j->n_next; i++)
-		free(j->next[i].command);
+		next_capture_free(&j->next[i]);
 	free(j->next);
+	for (size_t i = 0; i < j->n_about; i++)
+		free(j->about[i].answer);
+	free(j->about);
 	free(j->unexplained);
 	free(j->summary);
 	free(j);

@@ -44,13 +44,28 @@ const char *severity_name(enum severity severity);
 const char *confidence_name(enum confidence confidence);
 const char *verdict_name(enum verdict verdict);
 
-/** struct subject - Who speaks to whom; absent parts are has_* false or NULL */
+/* How the name of a service is known. */
+enum service_confidence {
+	SERVICE_UNKNOWN,
+	SERVICE_BY_PORT,
+	SERVICE_BY_CONTENT,
+};
+
+#define SERVICE_NAME_MAX 32
+
+/**
+ * struct subject - Who speaks to whom; absent parts are has_* false or NULL
+ * @service:	name of the service, if its confidence is not SERVICE_UNKNOWN;
+ *		judge() does not know it
+ */
 struct subject {
 	bool has_src, has_dst, has_port;
 	struct in6_addr src;
 	struct in6_addr dst;
 	const char *proto; /* "arp", "tcp" … or NULL */
 	uint16_t port;
+	enum service_confidence service_confidence;
+	char service[SERVICE_NAME_MAX];
 };
 
 struct explained {
@@ -72,6 +87,7 @@ struct fix_steps {
  * @because:	why the confidence is not high
  * @evidence:	of the first facts that fired
  * @explained_by: id of the root cause, for symptoms; else NULL
+ * @asked:	a question of the user is about it
  */
 struct diagnosis {
 	const char *rule;
@@ -102,12 +118,28 @@ struct diagnosis {
 	const char *explained_by;
 	struct evidence *evidence;
 	size_t n_evidence;
+	bool asked;
 };
 
 struct next_capture {
 	const char *point;
 	char *command;
-	const char *settles;
+	char *settles;
+};
+
+/**
+ * struct about - The answer to a question of the user
+ * @asked:	borrowed from the incident
+ * @answer:	a sentence
+ * @tried, @worked: tries of the guest's exchanges with it
+ * @rule:	of the root cause (or else note) that concerns it, or NULL
+ */
+struct about {
+	const char *asked;
+	char *answer;
+	uint64_t tried;
+	uint64_t worked;
+	const char *rule;
 };
 
 struct judgement {
@@ -122,6 +154,8 @@ struct judgement {
 	/* Failed exchanges of the guest that nothing accounts for. */
 	struct subject *unexplained;
 	size_t n_unexplained;
+	struct about *about; /* one for each question */
+	size_t n_about;
 	struct next_capture *next;
 	size_t n_next;
 };

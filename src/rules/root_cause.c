@@ -315,16 +315,24 @@ void root_causes_free(struct root_causes *roots)
 	free(roots);
 }
 
-bool root_causes_cover(const struct root_causes *roots, const struct fact *fact)
+size_t root_causes_cause(const struct root_causes *roots,
+                         const struct fact *fact)
 {
 	struct value place = fact_get(fact, FIELD_LOST_PLACE);
 	struct value direction = fact_get(fact, FIELD_DIRECTION);
 	int p = place.state == VALUE_KNOWN ? (int)place.lo : -1;
 	int d = direction.state == VALUE_KNOWN ? (int)direction.lo : -1;
 
-	for (size_t i = 0; i < roots->n_covers; i++)
-		if (covered_by(roots, &roots->covers[i], fact, p, d) !=
-		    FINDING_NONE)
-			return true;
-	return false;
+	for (size_t i = 0; i < roots->n_covers; i++) {
+		size_t cause = covered_by(roots, &roots->covers[i], fact, p, d);
+
+		if (cause != FINDING_NONE)
+			return cause;
+	}
+	return FINDING_NONE;
+}
+
+bool root_causes_cover(const struct root_causes *roots, const struct fact *fact)
+{
+	return root_causes_cause(roots, fact) != FINDING_NONE;
 }

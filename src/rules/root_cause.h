@@ -20,8 +20,12 @@ struct root_causes *root_causes_find(struct findings *findings,
 
 void root_causes_free(struct root_causes *roots);
 
-/** root_causes_cover() - Would a finding explain the failed exchange @fact, on
- * which no rule fires? */
+/** root_causes_cause() - The finding that would explain the failed exchange
+ * @fact, on which no rule fires; or FINDING_NONE */
+size_t root_causes_cause(const struct root_causes *roots,
+                         const struct fact *fact);
+
+/** root_causes_cover() - Is there such a finding? */
 bool root_causes_cover(const struct root_causes *roots,
                        const struct fact *fact);
 

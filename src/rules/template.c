@@ -159,8 +159,8 @@ static void put_known(enum field field, struct value v, struct strbuf *out)
 	}
 }
 
-static void put_value(enum field field, const struct fact *fact,
-                      struct strbuf *out)
+void template_put_value(enum field field, const struct fact *fact,
+                        struct strbuf *out)
 {
 	struct value v = fact_get(fact, field);
 
@@ -188,13 +188,13 @@ static void put_endpoint(enum field unused, const struct fact *fact,
 
 	(void)unused;
 	strbuf_puts(out, brackets ? "[" : "");
-	put_value(FIELD_SERVER_IP, fact, out);
+	template_put_value(FIELD_SERVER_IP, fact, out);
 	strbuf_puts(out, brackets ? "]" : "");
 	if (port.state == VALUE_KNOWN)
 		strbuf_printf(out, ":%" PRId64, port.lo);
 	if (proto.state == VALUE_KNOWN) {
 		strbuf_puts(out, port.state == VALUE_KNOWN ? "/" : " (");
-		put_value(FIELD_PROTO, fact, out);
+		template_put_value(FIELD_PROTO, fact, out);
 		strbuf_puts(out, port.state == VALUE_KNOWN ? "" : ")");
 	}
 }
@@ -254,7 +254,7 @@ static void put_sum(enum field field, const struct fact *const *facts, size_t n,
 	if (sum.state == VALUE_KNOWN)
 		put_known(field, sum, out);
 	else
-		put_value(field, facts[0], out);
+		template_put_value(field, facts[0], out);
 }
 
 static bool is_summed(enum field field)
@@ -306,7 +306,7 @@ static void put_name(const char *p, size_t n, const struct incident *incident,
 	else if (is_summed((enum field)field))
 		put_sum((enum field)field, facts, n_facts, out);
 	else
-		put_list(put_value, (enum field)field, facts, n_facts, out);
+		put_list(template_put_value, (enum field)field, facts, n_facts, out);
 }
 
 char *template_fill(const char *text, const struct incident *incident,

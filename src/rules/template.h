@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "base/errmsg.h"
+#include "base/strbuf.h"
 #include "facts/incident.h"
 
 /** template_check() - Are all names known for facts of @kinds?  false with @err
@@ -28,5 +29,10 @@ bool template_check(const char *text, unsigned int kinds, struct errmsg *err);
  */
 char *template_fill(const char *text, const struct incident *incident,
                     const struct fact *const *facts, size_t n);
+
+/** template_put_value() - Append the value of @field as texts show it; "(none)",
+ * "(unknown)" */
+void template_put_value(enum field field, const struct fact *fact,
+                        struct strbuf *out);
 
 #endif
