@@ -403,6 +403,26 @@ static int32_t make_control(const struct maker *m, uint32_t point,
 	return index;
 }
 
+/* Is anybody but the guest seen at this point? */
+static bool others_seen(const struct scene *s, uint32_t point)
+{
+	const struct station_table *t = &s->points[point].track.stations;
+
+	for (uint32_t i = 0; i < t->count; i++)
+		if (t->stations[i].sent + t->stations[i].sent_group > 0 &&
+		    !scene_is_guest_mac(s, t->stations[i].mac))
+			return true;
+	return t->count == 0;
+}
+
+/* An absence counts only where the point shows that it could have seen it. */
+static bool can_control(const struct maker *m, uint32_t point,
+                        enum path_direction direction)
+{
+	return visibility_crossed_any(m->visibility, point, direction) ||
+	       others_seen(m->scene, point);
+}
+
 static void add_set(struct maker *m, const struct terms *t, bool reply)
 {
 	const struct scene *s = m->scene;
@@ -414,16 +434,19 @@ static void add_set(struct maker *m, const struct terms *t, bool reply)
 		.total = reply ? t->n_answered : t->n_seen,
 	};
 	bool from_guest = m->run->role == TRY_ROLE_FROM_GUEST;
-	struct claim *c = new_claim(m, t->point, &e.claim);
+	enum path_direction direction = from_guest != reply
+	                                        ? PATH_DIRECTION_FROM_GUEST
+	                                        : PATH_DIRECTION_TO_GUEST;
+	struct claim *c;
 
+	if (e.total == 0 && !can_control(m, t->point, direction))
+		return;
+	c = new_claim(m, t->point, &e.claim);
 	add_terms(m, c, t, reply);
 	add_time(m, c, t);
 	c->what = describe(m, t, reply);
 	if (e.total == 0) {
-		e.control = make_control(m, t->point,
-		                         from_guest != reply
-		                                 ? PATH_DIRECTION_FROM_GUEST
-		                                 : PATH_DIRECTION_TO_GUEST);
+		e.control = make_control(m, t->point, direction);
 		e.twin = reply ? m->seen_reply : m->seen_request;
 		if (e.twin < 0)
 			e.twin_reason =
