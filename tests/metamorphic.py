@@ -5,9 +5,9 @@
 
 Every sample is diagnosed as it is and transformed.  After a lossless transformation the verdict and the diagnoses
 (rule, place, direction) are the same.  After a lossy one they are the same, or vaguer: inconclusive, some of the
-diagnoses, or one without its place; or, where a whole protocol was taken out of a file, the pair is healthy and the
-report says that the file hides something: what was lost before the other file is in neither.  Never another fault,
-never a fault in a healthy pair.  Exit status 1 if anything else happened.
+diagnoses, or one without its place or direction; or, where a whole protocol was taken out of a file, hidden: healthy,
+and the report says that the file hides something, since what was lost before the other file is in neither.  Never
+another fault, never a fault in a healthy pair.  Exit status 1 if anything else happened.
 """
 import argparse
 import collections
@@ -269,9 +269,10 @@ def diagnose(command, folder, samples):
 
 
 def weaken(diagnosis):
-    """The same diagnosis without its place, or also without its direction"""
+    """The same diagnosis without its place or its direction"""
     rule, _, rest = diagnosis.partition(' (')
-    return {f"{rule} (null, {rest.partition(', ')[2]}", f'{rule} (null, null)'}
+    place, _, direction = rest.rstrip(')').partition(', ')
+    return {f'{rule} ({p}, {d})' for p in (place, 'null') for d in (direction, 'null')}
 
 
 def compare(before, after, name, lossless):
@@ -282,7 +283,7 @@ def compare(before, after, name, lossless):
         return 'same'
     if lossless:
         return 'changed'
-    known = set(before.diagnoses).union(*map(weaken, before.diagnoses))
+    known = set().union(*map(weaken, before.diagnoses))
     if after.verdict == 'inconclusive' or (after.diagnoses and set(after.diagnoses) <= known):
         return 'vaguer'
     if after.verdict == 'healthy' and after.filtered and name in HIDING:

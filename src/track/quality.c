@@ -72,7 +72,7 @@ static int64_t hole_start(const struct quality *q, const struct flow *f,
 	if (f->last_ns > from_ns)
 		from_ns = f->last_ns;
 	for (size_t i = q->n_silences; i-- > 0;) {
-		if (q->silences[i].to_ns < from_ns)
+		if (q->silences[i].to_ns <= from_ns)
 			break;
 		if (q->silences[i].from_ns < from_ns)
 			from_ns = q->silences[i].from_ns;
