@@ -13,7 +13,8 @@ struct key_bytes {
 
 static void put(struct key_bytes *k, const void *bytes, size_t n)
 {
-	memcpy(k->bytes + k->n, bytes, n);
+	if (n > 0)
+		memcpy(k->bytes + k->n, bytes, n);
 	k->n += n;
 }
 
