@@ -131,8 +131,7 @@ static void tell_inputs(const struct incident *incident)
 }
 
 static void write_report(const struct options *options,
-                         const struct report_input *report,
-                         struct strbuf *text)
+                         const struct report_input *report, struct strbuf *text)
 {
 	if (options->task == TASK_WHY_NOT) {
 		why_not(report->rules, report->incident, options->explain,

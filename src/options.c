@@ -78,7 +78,8 @@ const char *options_help(void)
 	       "\n"
 	       "      --host FILE         one more capture of the host\n"
 	       "      --vm FILE           one more capture of the guest\n"
-	       "  -a, --about ADDR[:PORT] answer first what is with this address; "
+	       "  -a, --about ADDR[:PORT] answer first what is with this "
+	       "address; "
 	       "repeatable;\n"
 	       "                          IPv6 with a port is [ADDR]:PORT\n"
 	       "      --guest ADDR        IP or MAC address of the guest\n"
@@ -302,8 +303,13 @@ static bool set_platform(struct options *options, const char *name,
                          struct errmsg *err)
 {
 	static const char *const names[] = {
-		"vmware-workstation", "esxi", "hyper-v", "virtualbox",
-		"kvm",                "cloud", NULL,
+		"vmware-workstation",
+		"esxi",
+		"hyper-v",
+		"virtualbox",
+		"kvm",
+		"cloud",
+		NULL,
 	};
 
 	options->hints.platform = name;
@@ -325,9 +331,8 @@ static bool set_guest(struct options *options, const char *text,
 	else if (mac_parse(text, &h->guest_mac))
 		h->has_guest_mac = true;
 	else
-		return errmsg_set(err,
-		                  "--guest %s: must be an IP or MAC address",
-		                  text);
+		return errmsg_set(
+			err, "--guest %s: must be an IP or MAC address", text);
 	return true;
 }
 

@@ -174,15 +174,16 @@ static void pair_all(const struct rare *items, size_t n,
 	for (size_t i = 0; i < n_guest && i < REPEATS_MAX; i++)
 		for (size_t j = n_guest; j < n && j < n_guest + REPEATS_MAX;
 		     j++)
-			add_pair(pairs, n_pairs, capacity,
-			         (struct clock_pair){
-					 .direction =
-						 items[i].client_is_guest
-							 ? PATH_DIRECTION_FROM_GUEST
-							 : PATH_DIRECTION_TO_GUEST,
-					 .host_ns = items[j].ts_ns,
-					 .guest_ns = items[i].ts_ns,
-				 });
+			add_pair(
+				pairs, n_pairs, capacity,
+				(struct clock_pair){
+					.direction =
+						items[i].client_is_guest
+							? PATH_DIRECTION_FROM_GUEST
+							: PATH_DIRECTION_TO_GUEST,
+					.host_ns = items[j].ts_ns,
+					.guest_ns = items[i].ts_ns,
+				});
 }
 
 static int64_t offset_of(const struct clock_pair *pair)

@@ -372,8 +372,8 @@ static const struct field_info fields[FIELD_COUNT] = {
 	[FIELD_CAPTURE_OVERSIZE] =
 		ROW(CAPTURE, "oversize", NUMBER,
 	            "TCP frames larger than an ordinary Ethernet frame"),
-	[FIELD_CAPTURE_LARGEST] =
-		ROW(CAPTURE, "largest", NUMBER, "bytes of its largest TCP frame"),
+	[FIELD_CAPTURE_LARGEST] = ROW(CAPTURE, "largest", NUMBER,
+	                              "bytes of its largest TCP frame"),
 	[FIELD_CAPTURE_UNFINISHED] =
 		ROW(CAPTURE, "unfinished", NUMBER,
 	            "TCP checksums that were left to the hardware"),

@@ -112,8 +112,7 @@ static bool concerns(const struct inquiry *q, const struct fact *fact)
 	hash = hash_bytes(&key, sizeof(key));
 	while ((i = hash_table_find(&q->index, hash, &pos)) !=
 	       HASH_TABLE_NONE) {
-		struct exchange_key other =
-			key_of(&q->question->exchanges[i]);
+		struct exchange_key other = key_of(&q->question->exchanges[i]);
 
 		if (memcmp(&other, &key, sizeof(key)) == 0)
 			return true;
@@ -153,8 +152,7 @@ static void note_finding(struct inquiry *q, size_t finding)
 {
 	size_t root = finding_root(q->findings, finding);
 	const struct finding *f = &q->findings->all[root];
-	struct diagnosis *d =
-		find(q->j->diagnoses, q->j->n_diagnoses, f);
+	struct diagnosis *d = find(q->j->diagnoses, q->j->n_diagnoses, f);
 	bool symptom = root != finding;
 
 	if (!d)
@@ -174,8 +172,8 @@ static bool is_failure(const struct fact *fact)
 {
 	struct value outcome = fact_get(fact, FIELD_OUTCOME);
 
-	return outcome.state == VALUE_KNOWN &&
-	       outcome.lo != OUTCOME_WORKED && outcome.lo != OUTCOME_UNDECIDED;
+	return outcome.state == VALUE_KNOWN && outcome.lo != OUTCOME_WORKED &&
+	       outcome.lo != OUTCOME_UNDECIDED;
 }
 
 /* Findings stand in the order of their facts. */
@@ -320,8 +318,9 @@ static void put_untried(const struct inquiry *q, struct strbuf *out)
 
 	(void)addr_text(&question->ip, text);
 	if (frames[0] + frames[1] > 0) {
-		strbuf_printf(out, "the captures do not show the guest begin "
-		                   "anything with %s, though there are ",
+		strbuf_printf(out,
+		              "the captures do not show the guest begin "
+		              "anything with %s, though there are ",
 		              question->asked);
 		put_frames(frames, out);
 		return;

@@ -39,22 +39,26 @@ static const struct recipe recipes[] = {
 	  "VBoxManage modifyvm GUEST --nictrace1 on --nictracefile1 port.pcap "
 	  "  # the guest powered off; nictrace2 for its second NIC" },
 	{ "virtualbox", CAPTURE_NEED_UPLINK, "the host's physical NIC",
-	  "tcpdump -i eth0 -s 0 -w uplink.pcap   # Windows: dumpcap -i Ethernet "
+	  "tcpdump -i eth0 -s 0 -w uplink.pcap   # Windows: dumpcap -i "
+	  "Ethernet "
 	  "-w uplink.pcapng" },
 	{ "vmware-workstation", CAPTURE_NEED_PORT, "the virtual network",
 	  "vmnet-sniffer -e -w port.pcap /dev/vmnet8   # /dev/vmnet0 if "
 	  "bridged, /dev/vmnet1 if host-only; Windows: dumpcap -i \"VMware "
 	  "Network Adapter VMnet8\" -w port.pcapng" },
 	{ "vmware-workstation", CAPTURE_NEED_UPLINK, "the host's physical NIC",
-	  "tcpdump -i eth0 -s 0 -w uplink.pcap   # Windows: dumpcap -i Ethernet "
+	  "tcpdump -i eth0 -s 0 -w uplink.pcap   # Windows: dumpcap -i "
+	  "Ethernet "
 	  "-w uplink.pcapng" },
 	{ "cloud", CAPTURE_NEED_PORT, "the guest's network interface",
-	  "az network watcher packet-capture create -g GROUP --vm GUEST -n port "
+	  "az network watcher packet-capture create -g GROUP --vm GUEST -n "
+	  "port "
 	  "--storage-account ACCOUNT   # AWS: aws ec2 "
 	  "create-traffic-mirror-session; GCP: gcloud compute "
 	  "packet-mirrorings create" },
 	{ "cloud", CAPTURE_NEED_UPLINK, "the subnet",
-	  "aws ec2 create-flow-logs --resource-type Subnet --resource-ids SUBNET "
+	  "aws ec2 create-flow-logs --resource-type Subnet --resource-ids "
+	  "SUBNET "
 	  "--traffic-type REJECT --log-group-name LOGS "
 	  "--deliver-logs-permission-arn ROLE   # Azure: az network watcher "
 	  "flow-log create; GCP: gcloud compute networks subnets update SUBNET "
@@ -63,14 +67,16 @@ static const struct recipe recipes[] = {
 	  "tcpdump -i vnet0 -s 0 -w port.pcap   # the interface that leads to "
 	  "the guest" },
 	{ NULL, CAPTURE_NEED_UPLINK, "the host's physical NIC",
-	  "tcpdump -i eth0 -s 0 -w uplink.pcap   # Windows: dumpcap -i Ethernet "
+	  "tcpdump -i eth0 -s 0 -w uplink.pcap   # Windows: dumpcap -i "
+	  "Ethernet "
 	  "-w uplink.pcapng" },
 	{ NULL, CAPTURE_NEED_GUEST, "inside the guest",
 	  "tcpdump -i any -s 0 -w vm.pcap   # Windows: pktmon start --capture "
 	  "--pkt-size 0 --file-name vm.etl; pktmon stop; pktmon etl2pcap "
 	  "vm.etl --out vm.pcapng" },
 	{ NULL, CAPTURE_NEED_PEER, "the other end",
-	  "tcpdump -i any -s 0 -w peer.pcap   # Windows: pktmon start --capture "
+	  "tcpdump -i any -s 0 -w peer.pcap   # Windows: pktmon start "
+	  "--capture "
 	  "--pkt-size 0 --file-name peer.etl; pktmon stop; pktmon etl2pcap "
 	  "peer.etl --out peer.pcapng" },
 };
@@ -111,8 +117,8 @@ static void add(struct judgement *j, const struct recipe *r,
 	char *both;
 
 	if (!next) {
-		j->next = xreallocarray(j->next, j->n_next + 1,
-		                        sizeof(*j->next));
+		j->next =
+			xreallocarray(j->next, j->n_next + 1, sizeof(*j->next));
 		j->next[j->n_next++] = (struct next_capture){
 			.point = r->point,
 			.command = text_copy(r->command),

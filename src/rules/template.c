@@ -306,7 +306,8 @@ static void put_name(const char *p, size_t n, const struct incident *incident,
 	else if (is_summed((enum field)field))
 		put_sum((enum field)field, facts, n_facts, out);
 	else
-		put_list(template_put_value, (enum field)field, facts, n_facts, out);
+		put_list(template_put_value, (enum field)field, facts, n_facts,
+		         out);
 }
 
 char *template_fill(const char *text, const struct incident *incident,

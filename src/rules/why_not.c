@@ -62,9 +62,9 @@ bool why_not_rule(const struct rule_set *rules, const char *id,
 	for (size_t i = 0; i < rules->count; i++)
 		suggestion_offer(&s, rules->rules[i]->id);
 	if (signature_id_known(id))
-		return errmsg_set(err,
-		                  "--why-not %s: this signature has no rule yet",
-		                  id);
+		return errmsg_set(
+			err, "--why-not %s: this signature has no rule yet",
+			id);
 	return errmsg_set(err, "--why-not %s: no such rule%s", id,
 	                  s.best ? suggestion_text(&s, text)
 	                         : "; see --list-rules");

@@ -15,7 +15,7 @@ struct second_set {
 	size_t n_bytes;
 	int64_t base_s;   /* second of the first bit */
 	int64_t origin_s; /* second of the first addition */
-	uint64_t count; /* additions, not distinct seconds */
+	uint64_t count;   /* additions, not distinct seconds */
 };
 
 /** second_set_add() - Note that something was seen at @ts_ns */
