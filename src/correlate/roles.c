@@ -108,38 +108,51 @@ static size_t collect(const struct scene *s, struct wait **out)
 	return n;
 }
 
-static int by_offset(const void *a, const void *b)
+static int by_number(const void *a, const void *b)
 {
 	const int64_t *x = a, *y = b;
 
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* Two captures never see all packets exactly equally late: a file is compared
- * with a part of itself. */
-static bool same_times(const struct scene *s)
+/* How many of @n numbers are equal, at most; sorts them */
+static size_t most_equal(int64_t *numbers, size_t n)
 {
-	struct wait *waits;
-	size_t n = collect(s, &waits), n_offsets = 0, best = 0;
-	int64_t *offsets = xcalloc(n ? n : 1, sizeof(*offsets));
+	size_t best = 0;
 
-	for (size_t i = 0; i + 1 < n; i++)
-		if (waits[i].key == waits[i + 1].key && !waits[i].at_vm &&
-		    waits[i + 1].at_vm)
-			offsets[n_offsets++] =
-				waits[i + 1].ts_ns - waits[i].ts_ns;
-	if (n_offsets > 0)
-		qsort(offsets, n_offsets, sizeof(*offsets), by_offset);
-	for (size_t i = 0, from = 0; i < n_offsets; i++) {
-		if (offsets[i] != offsets[from])
+	if (n > 0)
+		qsort(numbers, n, sizeof(*numbers), by_number);
+	for (size_t i = 0, from = 0; i < n; i++) {
+		if (numbers[i] != numbers[from])
 			from = i;
 		if (i - from + 1 > best)
 			best = i - from + 1;
 	}
+	return best;
+}
+
+/* Two captures never see all requests, and their answers, exactly equally late:
+ * a file is compared with a part of itself. */
+static bool same_times(const struct scene *s)
+{
+	struct wait *waits;
+	size_t n = collect(s, &waits), n_pairs = 0, n_offsets = 0, best;
+	int64_t *offsets = xcalloc(n ? n : 1, sizeof(*offsets));
+
+	for (size_t i = 0; i + 1 < n; i++) {
+		if (waits[i].key != waits[i + 1].key || waits[i].at_vm ||
+		    !waits[i + 1].at_vm)
+			continue;
+		n_pairs++;
+		if (waits[i].wait_ns == waits[i + 1].wait_ns)
+			offsets[n_offsets++] =
+				waits[i + 1].ts_ns - waits[i].ts_ns;
+	}
+	best = most_equal(offsets, n_offsets);
 	free(offsets);
 	free(waits);
 	return best >= SAME_TIMES_MIN &&
-	       best * 100 >= n_offsets * SAME_TIMES_PERCENT;
+	       best * 100 >= n_pairs * SAME_TIMES_PERCENT;
 }
 
 /* The address that most tries share is the guest's, from either file. */
