@@ -26,6 +26,20 @@ bool scene_is_guest_mac(const struct scene *s, struct mac mac)
 	return false;
 }
 
+struct mac scene_next_hop(const struct scene *s, const struct flow *f)
+{
+	/* Cooked captures do not show it; who answers does. */
+	if (!mac_is_zero(f->next_hop))
+		return f->next_hop;
+	if (!mac_is_zero(f->server_mac))
+		return f->server_mac;
+	if (scene_on_link(s, &f->key.server) == 0)
+		for (size_t i = 0; i < s->guest.n_gateways; i++)
+			if (s->guest.gateways[i].has_mac)
+				return s->guest.gateways[i].mac;
+	return f->next_hop;
+}
+
 bool scene_is_gateway(const struct scene *s, const struct in6_addr *ip)
 {
 	for (size_t i = 0; i < s->guest.n_gateways; i++)
@@ -49,6 +63,8 @@ static bool is_own(const struct station_table *t, const struct station *st)
 	/* Nobody got or sent a packet of his own: who fills the capture asks. */
 	if (t->unicast == 0)
 		return st->sent_group * 2 > frames_of(t);
+	if (mac_is_zero(st->mac))
+		return false; /* the loopback interface */
 	/* Cooked captures do not say who received; the direction does. */
 	if (st->sent_out > 0)
 		return true;
@@ -297,17 +313,18 @@ static void plan_from_use(struct scene *s, const struct observation *o)
 
 	for (uint32_t i = 0; i < t->n_flows; i++) {
 		const struct flow *f = &t->flows[i];
-		struct gateway gw = { .mac = f->next_hop, .has_mac = true };
+		struct gateway gw = { .mac = scene_next_hop(s, f),
+			              .has_mac = true };
 		const struct station *st;
 
 		if (f->key.protocol == PROTOCOL_ARP ||
 		    f->key.protocol == PROTOCOL_NDP ||
 		    !scene_is_guest_ip(s, &f->key.client) ||
-		    mac_is_zero(f->next_hop) || mac_is_group(f->next_hop) ||
+		    mac_is_zero(gw.mac) || mac_is_group(gw.mac) ||
 		    addr_is_link_local(&f->key.server))
 			continue;
-		st = station_table_find(&o->track.stations, f->next_hop);
-		gw.has_ip = claimed_anywhere(s, f->next_hop, &gw.ip);
+		st = station_table_find(&o->track.stations, gw.mac);
+		gw.has_ip = claimed_anywhere(s, gw.mac, &gw.ip);
 		if (gw.has_ip ? addr_equal(&gw.ip, &f->key.server)
 		              : !st || !forwards(st))
 			continue;

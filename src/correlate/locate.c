@@ -62,6 +62,10 @@ enum try_role try_role(const struct scene *s, const struct chain *c)
 {
 	const struct flow *f = flow_of(s, try_reference(s, c));
 
+	/* What it says to itself never leaves it. */
+	if (scene_is_guest_ip(s, &f->key.client) &&
+	    scene_is_guest_ip(s, &f->key.server))
+		return TRY_ROLE_STRANGER;
 	if (scene_is_guest_ip(s, &f->key.client))
 		return TRY_ROLE_FROM_GUEST;
 	if (scene_is_guest_ip(s, &f->key.server))

@@ -79,6 +79,8 @@ static void read_frame(struct scene *s, uint32_t capture,
 		return;
 	}
 	packet_decode(frame, ci->linktype, &p);
+	if (p.loopback)
+		return; /* it passes no network */
 	o = find_point(s, capture, &p);
 	if (!o)
 		o = add_point(s, capture, &p);

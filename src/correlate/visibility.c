@@ -238,7 +238,8 @@ static enum relevance relevance_behind_hop(const struct scene *s,
 	}
 	for (size_t i = 0; i < s->guest.n_gateways; i++)
 		if (s->guest.gateways[i].has_mac &&
-		    mac_equal(s->guest.gateways[i].mac, f->next_hop))
+		    mac_equal(s->guest.gateways[i].mac,
+		              scene_next_hop(s, f)))
 			return RELEVANCE_YES;
 	return RELEVANCE_UNKNOWN;
 }
@@ -257,7 +258,7 @@ static enum relevance relevance_on_bridge(const struct visibility *v,
 	if (is_resolution(f) && !reply)
 		return RELEVANCE_YES; /* sent to everybody */
 	if (from_guest && (!try->has_dst_mac || mac_is_group(mac)))
-		mac = f->server_mac;
+		mac = scene_next_hop(s, f);
 	if (set_has(&v->behind, behind_ip(point, ip)) ||
 	    set_has(&v->behind, behind_mac(point, mac)))
 		return RELEVANCE_YES;

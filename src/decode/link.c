@@ -6,6 +6,7 @@
 #define SLL_TYPE_MULTICAST 2
 #define SLL_TYPE_OUTGOING 4
 #define ARPHRD_ETHER 1
+#define ARPHRD_LOOPBACK 772
 #define IEEE_802_3_MAX_LENGTH 1500
 
 #define AF_INET_ANY 2
@@ -87,6 +88,7 @@ static enum packet_status decode_ethernet(struct packet *p, struct cursor *c)
 	p->has_eth_dst = true;
 	p->has_eth_src = true;
 	p->group = mac_is_group(p->eth_dst);
+	p->loopback = mac_is_zero(p->eth_src) && mac_is_zero(p->eth_dst);
 	if (p->ethertype <= IEEE_802_3_MAX_LENGTH) {
 		p->payload = *c;
 		p->payload_len = (uint32_t)c->left;
@@ -105,6 +107,7 @@ static void set_sll_type(struct packet *p, unsigned int type)
 static void set_sll_source(struct packet *p, uint16_t arphrd, uint16_t len,
                            const uint8_t *bytes)
 {
+	p->loopback = arphrd == ARPHRD_LOOPBACK;
 	if (!bytes || arphrd != ARPHRD_ETHER || len != 6)
 		return;
 	memcpy(p->eth_src.bytes, bytes, 6);

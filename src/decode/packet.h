@@ -172,6 +172,7 @@ struct packet {
 	uint32_t cut;
 	enum frame_direction direction;
 	int64_t ifindex;
+	bool loopback; /* from a machine to itself */
 	bool has_eth_src;
 	bool has_eth_dst;
 	bool group;
