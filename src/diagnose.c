@@ -1,6 +1,8 @@
 #include "diagnose.h"
 
+#include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/xalloc.h"
 #include "capture/capture.h"
@@ -106,6 +108,86 @@ static void count_cited(struct incident *incident, const struct judgement *j,
 	free(cited.claims);
 }
 
+static_assert(SERVICE_NAME_MAX == SERVICE_QUERY_NAME_MAX,
+              "names of services are copied");
+
+/* More services than that nobody reads. */
+#define SERVICES_MAX 256
+
+/** struct services - The services of some diagnoses, each once */
+struct services {
+	struct service_query queries[SERVICES_MAX];
+	size_t n;
+};
+
+static struct service_query *service_of(struct services *services,
+                                        const struct subject *s)
+{
+	struct service_query q = { .server = s->dst, .port = s->port };
+
+	if (!s->has_dst || !s->has_port || !s->proto)
+		return NULL;
+	if (strcmp(s->proto, "tcp") == 0)
+		q.ip_proto = IP_PROTO_TCP;
+	else if (strcmp(s->proto, "udp") == 0 || strcmp(s->proto, "dns") == 0)
+		q.ip_proto = IP_PROTO_UDP;
+	else
+		return NULL;
+	for (size_t i = 0; i < services->n; i++) {
+		const struct service_query *old = &services->queries[i];
+
+		if (old->port == q.port && old->ip_proto == q.ip_proto &&
+		    addr_equal(&old->server, &q.server))
+			return &services->queries[i];
+	}
+	if (services->n == SERVICES_MAX)
+		return NULL;
+	services->queries[services->n] = q;
+	return &services->queries[services->n++];
+}
+
+static void collect_services(struct services *services,
+                             const struct diagnosis *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < list[i].n_subjects; j++)
+			(void)service_of(services, &list[i].subjects[j]);
+}
+
+static void set_services(struct services *services,
+                         const struct diagnosis *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = 0; j < list[i].n_subjects; j++) {
+			struct subject *s = &list[i].subjects[j];
+			const struct service_query *q = service_of(services, s);
+
+			if (!q || !q->name[0])
+				continue;
+			memcpy(s->service, q->name, sizeof(s->service));
+			s->service_confidence = q->by_content
+			                                ? SERVICE_BY_CONTENT
+			                                : SERVICE_BY_PORT;
+		}
+	}
+}
+
+static void name_services(const struct incident *incident, struct judgement *j,
+                          const struct inputs *in)
+{
+	struct services *services = xcalloc(1, sizeof(*services));
+
+	collect_services(services, j->diagnoses, j->n_diagnoses);
+	collect_services(services, j->symptoms, j->n_symptoms);
+	if (services->n > 0) {
+		services_name(incident, in->captures, services->queries,
+		              services->n);
+		set_services(services, j->diagnoses, j->n_diagnoses);
+		set_services(services, j->symptoms, j->n_symptoms);
+	}
+	free(services);
+}
+
 bool diagnose(const struct diagnose_input *input, const struct rule_set *rules,
               struct incident **incident, struct judgement **judgement,
               struct errmsg *err)
@@ -119,6 +201,8 @@ bool diagnose(const struct diagnose_input *input, const struct rule_set *rules,
 	*incident = analyse(in.captures, in.roles, in.n, &input->hints);
 	*judgement = judge(rules, *incident);
 	count_cited(*incident, *judgement, &in);
+	if (input->services)
+		name_services(*incident, *judgement, &in);
 	inputs_close(&in);
 	return true;
 }

@@ -10,6 +10,7 @@
 
 #include "capture/capture.h"
 #include "facts/incident.h"
+#include "track/service.h"
 
 /**
  * struct hints - What the user says instead of what would be found out
@@ -48,5 +49,13 @@ struct incident *analyse(struct capture *const *captures,
  */
 void claims_count(struct incident *incident, struct capture *const *captures,
                   const int32_t *wanted, size_t n_wanted);
+
+/**
+ * services_name() - Late pass over the guest's captures: set the names of the
+ * services of @queries
+ */
+void services_name(const struct incident *incident,
+                   struct capture *const *captures,
+                   struct service_query *queries, size_t n);
 
 #endif
