@@ -238,8 +238,7 @@ static enum relevance relevance_behind_hop(const struct scene *s,
 	}
 	for (size_t i = 0; i < s->guest.n_gateways; i++)
 		if (s->guest.gateways[i].has_mac &&
-		    mac_equal(s->guest.gateways[i].mac,
-		              scene_next_hop(s, f)))
+		    mac_equal(s->guest.gateways[i].mac, scene_next_hop(s, f)))
 			return RELEVANCE_YES;
 	return RELEVANCE_UNKNOWN;
 }
