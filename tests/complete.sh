@@ -45,7 +45,9 @@ too_long() {
 			start = 0
 		}' {} +
 }
-long=$(too_long src $source_lines; too_long tests $test_lines)
+# The vocabulary is one table, and has to be.
+long=$(too_long src $source_lines | grep -v '^src/facts/vocabulary.c: more'
+	too_long tests $test_lines)
 [ -z "$long" ] || say "$long"
 
 exit $status

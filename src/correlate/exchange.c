@@ -210,20 +210,6 @@ static struct location majority(const struct sorter *so, const struct run *run)
 	return best;
 }
 
-static enum party party_of(const struct scene *s, const struct run *run,
-                           const struct in6_addr *ip)
-{
-	if (scene_is_guest_ip(s, ip))
-		return PARTY_GUEST;
-	if (addr_equal(ip, &run->key.server))
-		return PARTY_SERVER;
-	if (s->guest.has_outside && addr_equal(ip, &s->guest.outside))
-		return PARTY_HOST;
-	if (scene_is_gateway(s, ip))
-		return PARTY_GATEWAY;
-	return PARTY_OTHER;
-}
-
 static struct fact *add_fact(const struct sorter *so,
                              const struct flow_key *key, enum try_role role)
 {
@@ -251,24 +237,6 @@ static void set_times(struct fact *f, int64_t first_ns, int64_t last_ns)
 	fact_set_number(f, FIELD_SPAN, last_ns - first_ns);
 }
 
-static void set_location(const struct scene *s, const struct location *at,
-                         struct fact *f)
-{
-	uint8_t direction = (uint8_t)at->direction;
-
-	if (!at->known)
-		return;
-	fact_set_enum(f, FIELD_LOST_LEG, at->leg);
-	fact_set_enum(f, FIELD_LOST_PLACE, at->place);
-	fact_set_bool(f, FIELD_LOST_SPLIT, at->split);
-	fact_set_enum(f, FIELD_DIRECTION, at->direction);
-	fact_set_label(f, FIELD_LABEL_DIRECTION, &direction, 1);
-	if (at->after != NO_POINT)
-		f->after = scene_point_id(s, at->after);
-	if (at->before != NO_POINT)
-		f->before = scene_point_id(s, at->before);
-}
-
 static void set_refusal(const struct sorter *so, const struct run *run,
                         struct fact *f)
 {
@@ -278,7 +246,7 @@ static void set_refusal(const struct sorter *so, const struct run *run,
 	              (int)(try ? try->refusal : REFUSAL_NONE));
 	if (try)
 		fact_set_enum(f, FIELD_REFUSED_BY,
-		              party_of(so->scene, run, &try->refused_by));
+		              run_party(so->scene, run, &try->refused_by));
 	else
 		fact_set_absent(f, FIELD_REFUSED_BY);
 }
@@ -311,7 +279,7 @@ static void write_run(const struct sorter *so, struct run *run, uint32_t ports)
 	if (!mac_is_zero(flow->server_mac))
 		fact_set_mac(f, FIELD_SERVER_MAC, flow->server_mac);
 	run_add_counts(s, run, f);
-	set_location(s, &run->location, f);
+	run_add_location(s, run, f);
 	set_refusal(so, run, f);
 	run_add_refusal_ttl(s, run, f);
 	fact_set_absent(f, FIELD_FORGOTTEN_BY);

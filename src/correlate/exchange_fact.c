@@ -211,3 +211,36 @@ void run_add_refusal_ttl(const struct scene *s, const struct run *run,
 		return;
 	}
 }
+
+void run_add_location(const struct scene *s, const struct run *run,
+                      struct fact *f)
+{
+	const struct location *at = &run->location;
+	uint8_t direction = (uint8_t)at->direction;
+
+	if (!at->known)
+		return;
+	fact_set_enum(f, FIELD_LOST_LEG, at->leg);
+	fact_set_enum(f, FIELD_LOST_PLACE, at->place);
+	fact_set_bool(f, FIELD_LOST_SPLIT, at->split);
+	fact_set_enum(f, FIELD_DIRECTION, at->direction);
+	fact_set_label(f, FIELD_LABEL_DIRECTION, &direction, 1);
+	if (at->after != NO_POINT)
+		f->after = scene_point_id(s, at->after);
+	if (at->before != NO_POINT)
+		f->before = scene_point_id(s, at->before);
+}
+
+enum party run_party(const struct scene *s, const struct run *run,
+                     const struct in6_addr *ip)
+{
+	if (scene_is_guest_ip(s, ip))
+		return PARTY_GUEST;
+	if (addr_equal(ip, &run->key.server))
+		return PARTY_SERVER;
+	if (s->guest.has_outside && addr_equal(ip, &s->guest.outside))
+		return PARTY_HOST;
+	if (scene_is_gateway(s, ip))
+		return PARTY_GATEWAY;
+	return PARTY_OTHER;
+}

@@ -39,6 +39,14 @@ void exchange_describe(const struct scene *s, const struct visibility *v,
 void run_add_counts(const struct scene *s, const struct run *run,
                     struct fact *f);
 
+/** run_add_location() - Where it is lost, if that is known */
+void run_add_location(const struct scene *s, const struct run *run,
+                      struct fact *f);
+
+/** run_party() - Who has the address @ip */
+enum party run_party(const struct scene *s, const struct run *run,
+                     const struct in6_addr *ip);
+
 /** run_add_refusal_ttl() - Has a refusal the TTL that the server's packets have? */
 void run_add_refusal_ttl(const struct scene *s, const struct run *run,
                          struct fact *f);
