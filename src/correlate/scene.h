@@ -214,6 +214,10 @@ const char *scene_point_id(const struct scene *s, uint32_t point);
 bool scene_is_guest_ip(const struct scene *s, const struct in6_addr *ip);
 bool scene_is_guest_mac(const struct scene *s, struct mac mac);
 
+/** scene_next_hop() - Link address that a flow of the guest goes to, as far as
+ * it is known; else zero */
+struct mac scene_next_hop(const struct scene *s, const struct flow *f);
+
 /** scene_on_link() - Is @ip on the guest's own link?  -1: not known */
 int scene_on_link(const struct scene *s, const struct in6_addr *ip);
 
