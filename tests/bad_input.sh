@@ -43,8 +43,7 @@ refused 'twice standard input' 2 'one capture only' -R "$rules" - -
 refused 'unknown rule' 2 'no such rule' -R "$rules" --explain nonsense
 refused 'no pair' 2 'no host.* or vm.*' -R "$rules" --corpus .
 refused 'no corpus' 2 'none: No such file' -R "$rules" --corpus none
-for option in '-e x' '-a 10.0.0.1' --anonymize --digest '--why-not x' '--platform kvm' \
-	'--guest 10.0.0.1' '--clock-offset 1' '--progress never' '-l zh' '-f markdown' '-f html' \
+for option in '-e x' --anonymize --digest '--progress never' '-l zh' '-f markdown' '-f html' \
 	'-f junit' '-f ndjson'; do
 	# shellcheck disable=SC2086
 	refused "$option" 2 'not in this version yet' $option "$host" "$vm"

@@ -448,6 +448,22 @@ START_TEST(a_split_place_asks_for_the_next_capture)
 }
 END_TEST
 
+START_TEST(what_could_not_be_excluded_asks_for_the_next_capture)
+{
+	load_rules("[" SILENT ", 'unless': [{'rule': 'arp-absent', 'when': "
+	           "'server.alive'}]}]");
+	add(FACT_KIND_ARP, 9, 10);
+	incident->platform = "esxi";
+	run();
+	ck_assert_int_eq(judged->diagnoses[0].confidence, CONFIDENCE_MEDIUM);
+	ck_assert_uint_ge(judged->n_next, 1);
+	ck_assert_ptr_nonnull(strstr(judged->next[0].command, "--uplink"));
+	ck_assert_str_eq(judged->next[0].settles,
+	                 "whether it is arp-absent rather than "
+	                 "arp-target-silent");
+}
+END_TEST
+
 /* 20 000 facts of one group, each asking about all others */
 START_TEST(related_facts_cost_linear_time)
 {
@@ -482,6 +498,7 @@ int main(void)
 		a_failure_without_a_rule_is_inconclusive,
 		a_root_accounts_for_failures_without_a_rule,
 		a_split_place_asks_for_the_next_capture,
+		what_could_not_be_excluded_asks_for_the_next_capture,
 		related_facts_cost_linear_time,
 		NULL,
 	};

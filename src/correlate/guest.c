@@ -167,11 +167,43 @@ static void find_by_ip(struct guest *g, const struct point *point)
 		add_ip(g, best);
 }
 
+static bool is_hinted(const struct hints *h, const struct station *st)
+{
+	if (h->has_guest_mac && mac_equal(st->mac, h->guest_mac))
+		return true;
+	return h->has_guest_ip && station_has_ip(st, &h->guest_ip);
+}
+
+/* What the user says of the guest, with what the guest's captures add to it */
+static void find_hinted(struct scene *s)
+{
+	const struct hints *h = s->hints;
+	struct guest *g = &s->guest;
+
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct station_table *t = &s->points[i].track.stations;
+
+		if (s->points[i].role != CAPTURE_ROLE_VM)
+			continue;
+		for (uint32_t j = 0; j < t->count; j++)
+			if (is_hinted(h, &t->stations[j]))
+				add_station(g, &t->stations[j]);
+	}
+	if (h->has_guest_ip)
+		add_ip(g, &h->guest_ip);
+	if (h->has_guest_mac && g->n_macs == 0)
+		g->macs[g->n_macs++] = h->guest_mac;
+}
+
 void guest_find(struct scene *s)
 {
 	struct guest *g = &s->guest;
 
 	*g = (struct guest){ .mode = NETWORK_MODE_UNKNOWN };
+	if (s->hints->has_guest_ip || s->hints->has_guest_mac) {
+		find_hinted(s);
+		return;
+	}
 	for (uint32_t i = 0; i < s->n_points; i++) {
 		const struct observation *o = &s->points[i];
 		const struct station *own;
@@ -215,18 +247,30 @@ static unsigned int common_bits(uint32_t a, uint32_t b)
 	return a == b ? 32 : (unsigned int)__builtin_clz(a ^ b);
 }
 
+/* Bits that @ip has in common with the nearest address of the guest, which has
+ * one on each of its links; -1: it has none */
+static int nearest_bits(const struct guest *g, uint32_t ip)
+{
+	int best = -1;
+
+	for (size_t i = 0; i < g->n_ips; i++) {
+		int bits;
+
+		if (!addr_is_v4(&g->ips[i]) || addr_is_link_local(&g->ips[i]))
+			continue;
+		bits = (int)common_bits(addr_v4(&g->ips[i]), ip);
+		best = bits > best ? bits : best;
+	}
+	return best;
+}
+
 /* Everybody whose broadcasts reach the guest, and everybody whose MAC it could
  * resolve, is on its link. */
 static void plan_prefix(struct scene *s)
 {
 	struct guest *g = &s->guest;
-	uint32_t own = 0, bits = 32;
+	int bits = 32;
 
-	for (size_t i = 0; i < g->n_ips && own == 0; i++)
-		if (!addr_is_link_local(&g->ips[i]))
-			own = addr_v4(&g->ips[i]);
-	if (own == 0)
-		return;
 	for (uint32_t i = 0; i < s->n_points; i++) {
 		const struct observation *o = &s->points[i];
 		const struct flow_table *t = &o->track.flows;
@@ -244,11 +288,11 @@ static void plan_prefix(struct scene *s)
 					continue;
 				ip = addr_v4(&f->key.server);
 			}
-			if (common_bits(own, ip) < bits)
-				bits = common_bits(own, ip);
+			if (nearest_bits(g, ip) < bits)
+				bits = nearest_bits(g, ip);
 		}
 	}
-	g->prefix_bits = bits < 32 ? bits : 0;
+	g->prefix_bits = bits > 0 && bits < 32 ? (unsigned int)bits : 0;
 }
 
 static void plan_from_leases(struct scene *s)
@@ -406,28 +450,25 @@ static void plan_from_arp(struct scene *s, const struct observation *o)
 	}
 }
 
+/* One length is assumed for all links of the guest. */
 int scene_on_link(const struct scene *s, const struct in6_addr *ip)
 {
 	const struct guest *g = &s->guest;
+	int bits;
 
 	if (addr_is_link_local(ip))
 		return 1;
 	if (!addr_is_v4(ip))
 		return -1;
-	for (size_t i = 0; i < g->n_ips; i++) {
-		unsigned int bits;
-
-		if (!addr_is_v4(&g->ips[i]) || addr_is_link_local(&g->ips[i]))
-			continue;
-		bits = common_bits(addr_v4(&g->ips[i]), addr_v4(ip));
-		if (g->prefix_from_dhcp)
-			return bits >= g->prefix_bits;
-		if (g->prefix_bits > 0 && bits >= g->prefix_bits)
-			return 1;
-		/* Seldom is a link larger than a /16. */
-		return bits < 16 ? 0 : -1;
-	}
-	return -1;
+	bits = nearest_bits(g, addr_v4(ip));
+	if (bits < 0)
+		return -1;
+	if (g->prefix_from_dhcp)
+		return bits >= (int)g->prefix_bits;
+	if (g->prefix_bits > 0 && bits >= (int)g->prefix_bits)
+		return 1;
+	/* Seldom is a link larger than a /16. */
+	return bits < 16 ? 0 : -1;
 }
 
 /* A gateway answers if its address answers anything, ARP included. */
