@@ -372,18 +372,19 @@ static void set_source(const struct reach *r, const struct run *run,
 {
 	uint64_t client = of_ip(&run->key.client);
 	uint32_t tried = tally_get(&r->tried, client);
-	bool others = false;
+	uint32_t lost = 0; /* of these, what gets through for others */
 
 	if (run->role != TRY_ROLE_TO_GUEST || tried == 0)
 		return;
 	for (uint32_t p = 0; p <= PROTOCOL_DHCP; p++)
-		others |= (tried & 1u << p) && r->others[p] > 0;
+		if (r->others[p] > 0)
+			lost |= tried & 1u << p;
 	if (tally_get(&r->arrived, client) > 0) {
 		fact_set_bool(f, FIELD_CLIENT_ALONE_LOST, false);
-	} else if (others) {
+	} else if (lost) {
 		fact_set_bool(f, FIELD_CLIENT_ALONE_LOST, true);
 		fact_set_number(f, FIELD_CLIENT_PROTOCOLS_LOST,
-		                __builtin_popcount(tried));
+		                __builtin_popcount(lost));
 	}
 	if (tally_get(&r->looked_for, client) > 0)
 		fact_set_bool(f, FIELD_CLIENT_ROUTED_ELSEWHERE, true);
