@@ -450,7 +450,7 @@ END_TEST
 
 START_TEST(what_could_not_be_excluded_asks_for_the_next_capture)
 {
-	load_rules("[" SILENT ", 'unless': [{'rule': 'arp-absent', 'when': "
+	load_rules("[" SILENT ", 'unless': [{'rule': 'arp-none-sent', 'when': "
 	           "'server.alive'}]}]");
 	add(FACT_KIND_ARP, 9, 10);
 	incident->platform = "esxi";
@@ -459,7 +459,7 @@ START_TEST(what_could_not_be_excluded_asks_for_the_next_capture)
 	ck_assert_uint_ge(judged->n_next, 1);
 	ck_assert_ptr_nonnull(strstr(judged->next[0].command, "--uplink"));
 	ck_assert_str_eq(judged->next[0].settles,
-	                 "whether it is arp-absent rather than "
+	                 "whether it is arp-none-sent rather than "
 	                 "arp-target-silent");
 }
 END_TEST

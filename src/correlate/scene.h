@@ -71,7 +71,7 @@ struct guest {
 	size_t n_ips;
 	struct gateway gateways[4];
 	size_t n_gateways;
-	uint32_t prefix_bits; /* of its first IPv4 address; 0: not known */
+	uint32_t prefix_bits; /* of its IPv4 addresses; 0: not known */
 	bool prefix_from_dhcp;
 	enum network_mode mode;
 	struct in6_addr outside; /* its address behind NAT */
