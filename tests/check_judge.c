@@ -411,7 +411,7 @@ START_TEST(a_failure_without_a_rule_is_inconclusive)
 	ck_assert_int_eq(judged->verdict, VERDICT_INCONCLUSIVE);
 	fact_set_enum(f, FIELD_OUTCOME, OUTCOME_UNDECIDED);
 	run();
-	ck_assert_int_eq(judged->verdict, VERDICT_HEALTHY);
+	ck_assert_int_eq(judged->verdict, VERDICT_INCONCLUSIVE);
 }
 END_TEST
 
@@ -458,9 +458,9 @@ START_TEST(what_could_not_be_excluded_asks_for_the_next_capture)
 	ck_assert_int_eq(judged->diagnoses[0].confidence, CONFIDENCE_MEDIUM);
 	ck_assert_uint_ge(judged->n_next, 1);
 	ck_assert_ptr_nonnull(strstr(judged->next[0].command, "--uplink"));
-	ck_assert_str_eq(judged->next[0].settles,
-	                 "whether it is arp-none-sent rather than "
-	                 "arp-target-silent");
+	ck_assert_ptr_nonnull(strstr(judged->next[0].settles,
+	                             "whether it is arp-none-sent rather than "
+	                             "arp-target-silent"));
 }
 END_TEST
 
