@@ -17,17 +17,30 @@
 
 /* Between these shares of failures an exchange is intermittent. */
 #define INTERMITTENT_MIN_PERCENT 10
+#define INTERMITTENT_MAX_PERCENT 90
+
+/* It fails, works and fails again so often. */
+#define STRETCHES_MIN 3
 
 #define NO_CHAIN UINT32_MAX
 
+/* Tries that failed one after the other: the newest; older ones by older[] */
+struct stretch {
+	uint32_t newest;
+	uint32_t n;
+};
+
 /**
  * struct conversation - All tries of one exchange while they are sorted
- * @newest:	newest chain of the open run; older ones by older[]
+ * @stretches:	what failed without a success between, in order of time
+ * @newest:	newest chain of the open stretch; older ones by older[]
  * @ports:	index of the count of ports that this client tried there
  */
 struct conversation {
 	struct flow_key key;
 	enum try_role role;
+	struct stretch *stretches;
+	uint32_t n_stretches;
 	uint32_t newest;
 	uint32_t n_open;
 	uint32_t newest_scattered; /* of closed runs below the quorum */
@@ -251,10 +264,11 @@ static void set_refusal(const struct sorter *so, const struct run *run,
 		fact_set_absent(f, FIELD_REFUSED_BY);
 }
 
-static bool next_hop_alive(const struct scene *s)
+static bool next_hop_alive(const struct scene *s, const struct in6_addr *ip)
 {
 	for (size_t i = 0; i < s->guest.n_gateways; i++)
-		if (s->guest.gateways[i].answers)
+		if (s->guest.gateways[i].answers &&
+		    gateway_serves(&s->guest.gateways[i], ip))
 			return true;
 	return false;
 }
@@ -270,7 +284,10 @@ static void write_run(const struct sorter *so, struct run *run, uint32_t ports)
 	f = add_fact(so, &run->key, run->role);
 	f->n_failed = 1;
 	fact_set_number(f, FIELD_TRIES, (int64_t)run->n_chains);
-	fact_set_number(f, FIELD_ANSWERS, 0);
+	fact_set_number(f, FIELD_ANSWERS,
+	                run->outcome == OUTCOME_INTERMITTENT
+	                        ? (int64_t)run->n_worked
+	                        : 0);
 	fact_set_enum(f, FIELD_OUTCOME, run->outcome);
 	set_times(f, run->chains[0]->host_ns,
 	          run->chains[run->n_chains - 1]->host_ns);
@@ -285,7 +302,7 @@ static void write_run(const struct sorter *so, struct run *run, uint32_t ports)
 	fact_set_absent(f, FIELD_FORGOTTEN_BY);
 	fact_set_bool(f, FIELD_STALLED, run->chains[0]->stall.stalled);
 	fact_set_number(f, FIELD_CLIENT_PORTS_TRIED, ports);
-	fact_set_bool(f, FIELD_NEXT_HOP_ALIVE, next_hop_alive(s));
+	fact_set_bool(f, FIELD_NEXT_HOP_ALIVE, next_hop_alive(s, &run->key.server));
 	fact_set_bool(f, FIELD_GUEST_ALIVE,
 	              visibility_alive(so->visibility,
 	                               run->role == TRY_ROLE_FROM_GUEST
@@ -343,34 +360,67 @@ static struct run make_run(const struct sorter *so,
 	return run;
 }
 
-/* Single losses are kept aside: they count only if they are many. */
-static void scatter(struct sorter *so, struct conversation *cv)
+static void end_stretch(struct conversation *cv)
 {
-	uint32_t oldest = cv->newest;
+	if (cv->n_open == 0)
+		return;
+	cv->stretches = xreallocarray(cv->stretches, cv->n_stretches + 1,
+	                              sizeof(*cv->stretches));
+	cv->stretches[cv->n_stretches++] =
+		(struct stretch){ cv->newest, cv->n_open };
+	cv->newest = NO_CHAIN;
+	cv->n_open = 0;
+}
+
+/* Puts the tries of @st before those kept aside. */
+static void set_aside(struct sorter *so, struct conversation *cv,
+                      const struct stretch *st)
+{
+	uint32_t oldest = st->newest;
 
 	while (so->older[oldest] != NO_CHAIN)
 		oldest = so->older[oldest];
 	so->older[oldest] = cv->newest_scattered;
-	cv->newest_scattered = cv->newest;
-	cv->n_scattered += cv->n_open;
+	cv->newest_scattered = st->newest;
+	cv->n_scattered += st->n;
 }
 
-static void close_run(struct sorter *so, struct conversation *cv)
+/* Single losses are kept aside: they count only if they are many. */
+static void close_stretch(struct sorter *so, struct conversation *cv,
+                          const struct stretch *st)
 {
-	struct run run;
+	struct run run = make_run(so, cv, st->newest, st->n);
 
-	if (cv->n_open == 0)
-		return;
-	run = make_run(so, cv, cv->newest, cv->n_open);
 	if (has_quorum(so, &run)) {
 		write_run(so, &run, so->ports[cv->ports]);
 		cv->told = true;
 	} else {
-		scatter(so, cv);
+		set_aside(so, cv, st);
 	}
-	cv->newest = NO_CHAIN;
-	cv->n_open = 0;
 	free(run.chains);
+}
+
+/* Does it come and go?  Not if most of it is one failure that began and ended,
+ * or a refusal, or connections that were opened. */
+static bool comes_and_goes(const struct sorter *so,
+                           const struct conversation *cv)
+{
+	uint64_t n_tries = cv->n_worked + cv->n_failed;
+
+	if (cv->n_stretches < STRETCHES_MIN ||
+	    cv->n_failed * 100 < n_tries * INTERMITTENT_MIN_PERCENT ||
+	    cv->n_failed * 100 > n_tries * INTERMITTENT_MAX_PERCENT)
+		return false;
+	for (uint32_t i = 0; i < cv->n_stretches; i++) {
+		if (cv->stretches[i].n * UINT64_C(2) >= cv->n_failed)
+			return false;
+		for (uint32_t j = cv->stretches[i].newest; j != NO_CHAIN;
+		     j = so->older[j])
+			if (so->scene->chains[j].stall.stalled ||
+			    is_refused(so, &so->scene->chains[j]))
+				return false;
+	}
+	return true;
 }
 
 static void close_scattered(struct sorter *so, struct conversation *cv)
@@ -385,6 +435,21 @@ static void close_scattered(struct sorter *so, struct conversation *cv)
 	run.outcome = OUTCOME_INTERMITTENT;
 	write_run(so, &run, so->ports[cv->ports]);
 	free(run.chains);
+}
+
+static void close_conversation(struct sorter *so, struct conversation *cv)
+{
+	bool partial;
+
+	end_stretch(cv);
+	partial = comes_and_goes(so, cv);
+	for (uint32_t i = 0; i < cv->n_stretches; i++)
+		if (partial)
+			set_aside(so, cv, &cv->stretches[i]);
+		else
+			close_stretch(so, cv, &cv->stretches[i]);
+	close_scattered(so, cv);
+	free(cv->stretches);
 }
 
 static void add_failure(struct sorter *so, struct conversation *cv,
@@ -450,7 +515,7 @@ static void sort_chain(struct sorter *so, uint32_t i)
 		cv->n_undecided++;
 		break;
 	case TRY_STATE_WORKED:
-		close_run(so, cv);
+		end_stretch(cv);
 		if (cv->n_worked++ == 0)
 			cv->first_ns = c->host_ns;
 		cv->last_ns = c->host_ns;
@@ -514,8 +579,7 @@ void exchanges_judge(struct scene *s)
 	for (size_t i = 0; i < s->n_chains; i++)
 		sort_chain(&so, (uint32_t)i);
 	for (uint32_t i = 0; i < so.n; i++) {
-		close_run(&so, &so.conversations[i]);
-		close_scattered(&so, &so.conversations[i]);
+		close_conversation(&so, &so.conversations[i]);
 		write_hidden(&so, &so.conversations[i]);
 		if (so.conversations[i].n_worked > 0)
 			write_worked(&so, &so.conversations[i]);

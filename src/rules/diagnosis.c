@@ -1,5 +1,6 @@
 #include "rules/diagnosis.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -207,6 +208,38 @@ static void set_fix(struct diagnosis *d, const struct ruling *ruling,
 	}
 }
 
+/* Tries that worked between those that did not; 0 if one of @facts failed
+ * without exception */
+static uint64_t worked_between(const struct fact *const *facts, size_t n)
+{
+	uint64_t worked = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct value outcome = fact_get(facts[i], FIELD_OUTCOME);
+		struct value answers = fact_get(facts[i], FIELD_ANSWERS);
+
+		if (outcome.state != VALUE_KNOWN ||
+		    outcome.lo != OUTCOME_INTERMITTENT ||
+		    answers.state != VALUE_KNOWN)
+			return 0;
+		worked += (uint64_t)answers.lo;
+	}
+	return worked;
+}
+
+/* What fails now and then must not read as if it always did. */
+static void add_worked(struct diagnosis *d, uint64_t worked)
+{
+	char *always = d->statement;
+
+	if (worked == 0)
+		return;
+	d->statement = text_format("%s Not always: %" PRIu64
+	                           " other tries worked meanwhile.",
+	                           always, worked);
+	free(always);
+}
+
 static void set_texts(struct diagnosis *d, const struct merging *m,
                       const struct merged *g)
 {
@@ -216,6 +249,7 @@ static void set_texts(struct diagnosis *d, const struct merging *m,
 		facts[i] = fact_of(m, g, i);
 	d->statement = template_fill(g->ruling->statement, m->incident, facts,
 	                             g->count);
+	add_worked(d, worked_between(facts, g->count));
 	d->cause =
 		template_fill(g->ruling->cause, m->incident, facts, g->count);
 	set_fix(d, g->ruling, m->incident, facts, g->count);
