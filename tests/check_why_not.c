@@ -51,8 +51,8 @@ static void expect(const char *text)
 {
 	strbuf_free(&out);
 	why_not(rules, incident, "arp-target-silent", &out);
-	ck_assert_msg(strstr(strbuf_text(&out), text) != NULL,
-	              "no '%s' in: %s", text, strbuf_text(&out));
+	ck_assert_msg(strstr(strbuf_text(&out), text) != NULL, "no '%s' in: %s",
+	              text, strbuf_text(&out));
 }
 
 static void finish(void)
@@ -104,8 +104,7 @@ START_TEST(the_nearest_come_first_and_are_few)
 	expect("of 10 arp facts it fires on 0");
 	near = strstr(strbuf_text(&out), "10.0.0.9, tries 4");
 	ck_assert_ptr_nonnull(near);
-	ck_assert_ptr_eq(strstr(strbuf_text(&out), "10.0.0.9"),
-	                 near);
+	ck_assert_ptr_eq(strstr(strbuf_text(&out), "10.0.0.9"), near);
 	for (const char *p = near; p; p = strstr(p + 1, "10.0.0.9"))
 		n++;
 	ck_assert_uint_eq(n, 5);

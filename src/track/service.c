@@ -309,8 +309,7 @@ bool service_namer_packet(struct service_namer *namer, const struct packet *p)
 	if (!f)
 		f = find_flow(namer, &from);
 	if (!f)
-		f = add_flow(namer,
-		             namer->wanted[p->dst_port] ? &to : &from);
+		f = add_flow(namer, namer->wanted[p->dst_port] ? &to : &from);
 	if (f && !f->done)
 		look(namer, f, p);
 	return namer->n_named < namer->n_queries;
@@ -320,9 +319,9 @@ static void name_by_port(const struct service_namer *namer,
                          struct service_query *q)
 {
 	const char *name = known_name(
-		namer, ndpi_guess_undetected_protocol(namer->ndpi, NULL,
-	                                              q->ip_proto, 0, ANY_PORT,
-	                                              0, q->port));
+		namer,
+		ndpi_guess_undetected_protocol(namer->ndpi, NULL, q->ip_proto,
+	                                       0, ANY_PORT, 0, q->port));
 
 	if (name)
 		set_name(q, name);
