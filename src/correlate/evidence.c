@@ -221,6 +221,22 @@ static void add_around(struct claim *c, const struct incident_capture *ic,
 		claim_add_time(c, from_ns, to_ns);
 }
 
+/* The guest's address as @point shows it */
+static const struct in6_addr *guest_address(const struct maker *m,
+                                            uint32_t point)
+{
+	const struct scene *s = m->scene;
+	const struct observation *o = &s->points[point];
+
+	if ((o->translated && s->guest.has_outside) ||
+	    (m->run->role == TRY_ROLE_TO_HOST && o->hop))
+		return &s->guest.outside;
+	if (m->run->role == TRY_ROLE_TO_HOST)
+		return &s->guest.ips[0];
+	return m->run->role == TRY_ROLE_FROM_GUEST ? &m->run->key.client
+	                                           : &m->run->key.server;
+}
+
 /* Traffic of the guest in @direction at a point: of the same class, if any of it
  * is known to have passed, else all of it. */
 static int32_t make_control(const struct maker *m, uint32_t point,
@@ -233,19 +249,12 @@ static int32_t make_control(const struct maker *m, uint32_t point,
 	bool same_class =
 		visibility_crossed(m->visibility, point, direction,
 	                           traffic_class_of_protocol(protocol));
-	const struct in6_addr *guest = m->run->role == TRY_ROLE_FROM_GUEST
-	                                       ? &m->run->key.client
-	                                       : &m->run->key.server;
+	const struct in6_addr *guest = guest_address(m, point);
 	const char *what = from ? "traffic from the guest meanwhile"
 	                        : "traffic to the guest meanwhile";
 	int32_t index;
 	struct claim *c = new_claim(m, point, &index);
 
-	if ((o->translated && s->guest.has_outside) ||
-	    (m->run->role == TRY_ROLE_TO_HOST && o->hop))
-		guest = &s->guest.outside;
-	else if (m->run->role == TRY_ROLE_TO_HOST)
-		guest = &s->guest.ips[0];
 	if (!visibility_crossed_any(m->visibility, point, direction) &&
 	    s->guest.n_macs > 0) {
 		/* Nothing of the guest at all: that others are seen must do. */
@@ -291,10 +300,32 @@ static bool others_seen(const struct scene *s, uint32_t point)
 	return t->count == 0;
 }
 
-/* An absence counts only where the point shows that it could have seen it. */
+/* Is @ip seen at this point, but for ARP? */
+static bool address_seen(const struct observation *o, const struct in6_addr *ip)
+{
+	const struct flow_table *t = &o->track.flows;
+
+	for (uint32_t i = 0; i < t->n_flows; i++) {
+		const struct flow_key *k = &t->flows[i].key;
+
+		if (k->protocol != PROTOCOL_ARP &&
+		    (addr_equal(&k->client, ip) || addr_equal(&k->server, ip)))
+			return true;
+	}
+	return false;
+}
+
+/* An absence counts only where the point shows that it could have seen it; what
+ * goes by one NIC of the guest is not missing on the way of another. */
 static bool can_control(const struct maker *m, uint32_t point,
                         enum path_direction direction)
 {
+	const struct observation *o = &m->scene->points[point];
+
+	if (m->scene->guest.n_macs > 1 &&
+	    m->run->key.protocol != PROTOCOL_ARP &&
+	    !address_seen(o, guest_address(m, point)))
+		return false;
 	return visibility_crossed_any(m->visibility, point, direction) ||
 	       others_seen(m->scene, point);
 }
