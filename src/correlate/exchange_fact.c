@@ -33,6 +33,7 @@ static void set_labels(const struct scene *s, const struct flow_key *key,
 {
 	bool from_guest = role == TRY_ROLE_FROM_GUEST;
 	const struct in6_addr *peer = from_guest ? &key->server : &key->client;
+	const struct gateway *gw = scene_gateway_for(s, peer);
 	const struct in6_addr *hop = peer;
 	struct {
 		struct in6_addr server;
@@ -41,9 +42,8 @@ static void set_labels(const struct scene *s, const struct flow_key *key,
 	} server = { key->server, key->protocol, key->server_port };
 	uint8_t proto = (uint8_t)key->protocol;
 
-	if (s->guest.n_gateways > 0 && s->guest.gateways[0].has_ip &&
-	    scene_on_link(s, peer) == 0)
-		hop = &s->guest.gateways[0].ip;
+	if (gw && gw->has_ip && scene_on_link(s, peer) == 0)
+		hop = &gw->ip;
 	fact_set_label(f, FIELD_LABEL_GUEST, &s->guest.macs[0],
 	               sizeof(struct mac));
 	fact_set_label(f, FIELD_LABEL_SEGMENT, "", 1);

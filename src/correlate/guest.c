@@ -35,9 +35,25 @@ struct mac scene_next_hop(const struct scene *s, const struct flow *f)
 		return f->server_mac;
 	if (scene_on_link(s, &f->key.server) == 0)
 		for (size_t i = 0; i < s->guest.n_gateways; i++)
-			if (s->guest.gateways[i].has_mac)
+			if (s->guest.gateways[i].has_mac &&
+			    gateway_serves(&s->guest.gateways[i],
+			                   &f->key.server))
 				return s->guest.gateways[i].mac;
 	return f->next_hop;
+}
+
+bool gateway_serves(const struct gateway *gw, const struct in6_addr *ip)
+{
+	return !gw->has_ip || addr_is_v4(&gw->ip) == addr_is_v4(ip);
+}
+
+const struct gateway *scene_gateway_for(const struct scene *s,
+                                        const struct in6_addr *ip)
+{
+	for (size_t i = 0; i < s->guest.n_gateways; i++)
+		if (gateway_serves(&s->guest.gateways[i], ip))
+			return &s->guest.gateways[i];
+	return NULL;
 }
 
 bool scene_is_gateway(const struct scene *s, const struct in6_addr *ip)
@@ -227,6 +243,8 @@ static void add_gateway(struct guest *g, const struct gateway *gw)
 		bool same_mac = gw->has_mac && old->has_mac &&
 		                mac_equal(gw->mac, old->mac);
 
+		if (gw->has_ip && !gateway_serves(old, &gw->ip))
+			continue; /* one router for IPv4 and IPv6 */
 		if (!same_ip && !same_mac)
 			continue;
 		if (gw->has_ip && !old->has_ip)
@@ -320,8 +338,9 @@ static void plan_from_leases(struct scene *s)
 	}
 }
 
+/* An address of the same family as @of that @mac claims */
 static bool claimed_anywhere(const struct scene *s, struct mac mac,
-                             struct in6_addr *ip)
+                             const struct in6_addr *of, struct in6_addr *ip)
 {
 	for (uint32_t i = 0; i < s->n_points; i++) {
 		const struct station *st =
@@ -330,7 +349,8 @@ static bool claimed_anywhere(const struct scene *s, struct mac mac,
 		if (!st)
 			continue;
 		for (uint8_t j = 0; j < st->n_claimed; j++) {
-			if (addr_is_link_local(&st->claimed[j]))
+			if (addr_is_link_local(&st->claimed[j]) ||
+			    addr_is_v4(&st->claimed[j]) != addr_is_v4(of))
 				continue;
 			*ip = st->claimed[j];
 			return true;
@@ -350,6 +370,22 @@ static bool forwards(const struct station *st)
 	return n >= 2;
 }
 
+/* Does what takes packets of @f bring them to somebody else? */
+static bool is_taker(const struct scene *s, const struct observation *o,
+                     const struct flow *f, const struct gateway *gw)
+{
+	const struct in6_addr *server = &f->key.server;
+	const struct station *st =
+		station_table_find(&o->track.stations, gw->mac);
+
+	/* One machine has many IPv6 addresses: where they are must tell. */
+	if (!addr_is_v4(server) && scene_on_link(s, server) != 0)
+		return false;
+	if (gw->has_ip)
+		return !addr_equal(&gw->ip, server);
+	return !addr_is_v4(server) || (st && forwards(st));
+}
+
 /* A MAC that takes packets for an address that is not its own forwards. */
 static void plan_from_use(struct scene *s, const struct observation *o)
 {
@@ -359,7 +395,6 @@ static void plan_from_use(struct scene *s, const struct observation *o)
 		const struct flow *f = &t->flows[i];
 		struct gateway gw = { .mac = scene_next_hop(s, f),
 			              .has_mac = true };
-		const struct station *st;
 
 		if (f->key.protocol == PROTOCOL_ARP ||
 		    f->key.protocol == PROTOCOL_NDP ||
@@ -367,10 +402,8 @@ static void plan_from_use(struct scene *s, const struct observation *o)
 		    mac_is_zero(gw.mac) || mac_is_group(gw.mac) ||
 		    addr_is_link_local(&f->key.server))
 			continue;
-		st = station_table_find(&o->track.stations, gw.mac);
-		gw.has_ip = claimed_anywhere(s, gw.mac, &gw.ip);
-		if (gw.has_ip ? addr_equal(&gw.ip, &f->key.server)
-		              : !st || !forwards(st))
+		gw.has_ip = claimed_anywhere(s, gw.mac, &f->key.server, &gw.ip);
+		if (!is_taker(s, o, f, &gw))
 			continue;
 		gw.answers = f->received > 0;
 		add_gateway(&s->guest, &gw);
@@ -459,7 +492,7 @@ int scene_on_link(const struct scene *s, const struct in6_addr *ip)
 	if (addr_is_link_local(ip))
 		return 1;
 	if (!addr_is_v4(ip))
-		return -1;
+		return link_v6_holds(s, ip);
 	bits = nearest_bits(g, addr_v4(ip));
 	if (bits < 0)
 		return -1;
@@ -490,6 +523,30 @@ static void note_answers(struct scene *s, const struct observation *o)
 	}
 }
 
+/* Routers that offer themselves as the default */
+static void plan_from_adverts(struct scene *s, const struct observation *o)
+{
+	for (size_t i = 0; i < o->track.n_adverts; i++) {
+		const struct router_advert *a = &o->track.adverts[i];
+		struct gateway gw = { .ip = a->from,
+			              .mac = a->from_mac,
+			              .has_ip = true,
+			              .has_mac = !mac_is_zero(a->from_mac) };
+
+		if (a->lifetime_s > 0 && addr_is_link_local(&a->from) &&
+		    !scene_is_guest_ip(s, &a->from))
+			add_gateway(&s->guest, &gw);
+	}
+}
+
+static bool lacks_v4_gateway(const struct guest *g)
+{
+	for (size_t i = 0; i < g->n_gateways; i++)
+		if (!g->gateways[i].has_ip || addr_is_v4(&g->gateways[i].ip))
+			return false;
+	return true;
+}
+
 void guest_plan(struct scene *s)
 {
 	plan_prefix(s);
@@ -497,11 +554,16 @@ void guest_plan(struct scene *s)
 	for (uint32_t i = 0; i < s->n_points; i++)
 		if (s->points[i].role == CAPTURE_ROLE_VM)
 			plan_from_use(s, &s->points[i]);
-	for (uint32_t i = 0; i < s->n_points && s->guest.n_gateways == 0; i++)
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_VM)
+			plan_from_adverts(s, &s->points[i]);
+	for (uint32_t i = 0; i < s->n_points && lacks_v4_gateway(&s->guest);
+	     i++)
 		if (s->points[i].role == CAPTURE_ROLE_VM)
 			plan_from_arp(s, &s->points[i]);
 	/* The guest's capture may have a filter: the host's shows ARP, too. */
-	for (uint32_t i = 0; i < s->n_points && s->guest.n_gateways == 0; i++)
+	for (uint32_t i = 0; i < s->n_points && lacks_v4_gateway(&s->guest);
+	     i++)
 		plan_from_arp(s, &s->points[i]);
 	for (uint32_t i = 0; i < s->n_points; i++)
 		if (s->points[i].role == CAPTURE_ROLE_VM)

@@ -211,6 +211,7 @@ static const struct in6_addr *next_hop_ip(const struct scene *s,
 	for (size_t i = 0; i < s->guest.n_gateways; i++)
 		if (s->guest.gateways[i].has_ip &&
 		    s->guest.gateways[i].has_mac &&
+		    gateway_serves(&s->guest.gateways[i], &run->key.server) &&
 		    mac_equal(s->guest.gateways[i].mac, mac))
 			return &s->guest.gateways[i].ip;
 	return scene_on_link(s, &run->key.server) == 0 ? NULL

@@ -71,6 +71,11 @@ static void note_flow(struct reach *r, uint32_t point, const struct flow *f)
 		*tally_at(&r->forwarders, of_mac(f->next_hop)) = 1;
 }
 
+static struct family *family_of(struct reach *r, const struct in6_addr *ip)
+{
+	return &r->families[!addr_is_v4(ip)];
+}
+
 static void note_guest_flow(struct reach *r, const struct flow *f)
 {
 	const struct scene *s = r->scene;
@@ -79,11 +84,11 @@ static void note_guest_flow(struct reach *r, const struct flow *f)
 
 	if (scene_is_guest_ip(s, &k->server) && f->received > 0 &&
 	    is_off_link(s, &k->client))
-		r->sends_off_link = true;
+		family_of(r, &k->server)->sends_off_link = true;
 	if (!scene_is_guest_ip(s, &k->client) || f->sent == 0 ||
 	    !is_off_link(s, &k->server))
 		return;
-	r->sends_off_link = true;
+	family_of(r, &k->client)->sends_off_link = true;
 	*tally_at(&r->contacted, of_ip(&k->server)) = 1;
 	pair = hash_mix(of_ip(&k->server), of_mac(f->next_hop));
 	if ((*tally_at(&r->hop_peers, pair))++ == 0)
@@ -133,6 +138,7 @@ static void note_hints(struct reach *r, const struct observation *o)
 		uint32_t *contacted;
 
 		if (!scene_is_guest_ip(s, &h->asker) ||
+		    !addr_is_v4(&h->address) || /* may have a choice */
 		    !is_off_link(s, &h->address) ||
 		    h->ts_ns + CONTACT_NS > last_ns)
 			continue;
@@ -161,6 +167,7 @@ static void note_answer(struct reach *r, const struct sighting *at,
 	const struct observation *o = &s->points[at->point];
 	enum protocol protocol =
 		(enum protocol)sighting_flow(s, at)->key.protocol;
+	struct family *family = family_of(r, &sighting_flow(s, at)->key.server);
 	bool answered = try->answer != TRY_UNANSWERED;
 
 	if (try->has_dst_mac && !scene_is_guest_mac(s, try->dst_mac))
@@ -169,11 +176,11 @@ static void note_answer(struct reach *r, const struct sighting *at,
 	                         s->incident->captures[o->capture].last_ns)
 		return;
 	if (!off_link)
-		r->on_link_answered += answered;
+		family->on_link_answered += answered;
 	else if (answered)
-		r->off_link_answered++;
+		family->off_link_answered++;
 	else
-		r->off_link_silent++;
+		family->off_link_silent++;
 }
 
 static void note_inbound(struct reach *r, const struct chain *c)
@@ -260,20 +267,27 @@ static void set_lease(const struct scene *s, struct fact *f)
 
 /* What the guest does with the world beyond its link; without a prefix nobody
  * knows where that begins. */
-static void set_guest(const struct reach *r, struct fact *f)
+static void set_guest(const struct reach *r, const struct in6_addr *ip,
+                      struct fact *f)
 {
 	const struct scene *s = r->scene;
-	bool has_gateway = s->guest.n_gateways > 0;
+	const struct family *family = &r->families[!addr_is_v4(ip)];
+	bool has_gateway = scene_gateway_for(s, ip) != NULL;
+	bool has_prefix = addr_is_v4(ip) ? s->guest.prefix_bits > 0
+	                                 : link_v6_holds(s, ip) >= 0;
 
 	fact_set_number(f, FIELD_GUEST_NICS, (int64_t)s->guest.n_macs);
-	if (r->sends_off_link || s->guest.prefix_bits > 0)
-		fact_set_bool(f, FIELD_SENDS_OFF_LINK, r->sends_off_link);
-	if (has_gateway || s->guest.prefix_bits > 0)
+	if (family->sends_off_link || has_prefix)
+		fact_set_bool(f, FIELD_SENDS_OFF_LINK, family->sends_off_link);
+	if (has_gateway || has_prefix)
 		fact_set_bool(f, FIELD_HAS_GATEWAY, has_gateway);
-	if (r->off_link_answered > 0)
+	if (family->off_link_answered > 0)
 		fact_set_bool(f, FIELD_SILENT_OFF_LINK, false);
-	else if (r->off_link_silent >= SILENT_MIN && r->on_link_answered > 0)
+	else if (family->off_link_silent >= SILENT_MIN &&
+	         family->on_link_answered > 0)
 		fact_set_bool(f, FIELD_SILENT_OFF_LINK, true);
+	if (!addr_is_v4(ip))
+		return;
 	fact_set_number(f, FIELD_UNUSED_ANSWERS, r->n_unused);
 	set_lease(s, f);
 }
@@ -287,7 +301,7 @@ void reach_describe(const struct reach *r, const struct flow_key *key,
 		fact_set_bool(f, FIELD_CLIENT_ON_LINK, on_link);
 	fact_set_bool(f, FIELD_REDIRECTED,
 	              tally_get(&r->redirected, of_ip(&key->server)) > 0);
-	set_guest(r, f);
+	set_guest(r, &key->server, f);
 }
 
 /* The router that is not the guest's next hop, or NULL */

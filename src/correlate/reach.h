@@ -23,8 +23,18 @@ struct stray_at {
 	uint32_t point;
 };
 
+/** struct family - What the guest does with IPv4 or IPv6 beyond its link, and
+ * how often it answered, or did not, what comes from there */
+struct family {
+	bool sends_off_link;
+	uint32_t on_link_answered;
+	uint32_t off_link_answered;
+	uint32_t off_link_silent;
+};
+
 /**
  * struct reach - See above
+ * @families:	of IPv4 and of IPv6
  * @tried, @arrived: by client IP: protocols (bits) that it tried with the guest,
  *		and those of which something reached it
  * @others:	by protocol: requests from beyond the link that reached it
@@ -36,10 +46,7 @@ struct stray_at {
  */
 struct reach {
 	const struct scene *scene;
-	uint32_t on_link_answered;
-	uint32_t off_link_answered;
-	uint32_t off_link_silent;
-	bool sends_off_link;
+	struct family families[2];
 	uint32_t n_unused;
 	struct tally contacted;
 	struct tally tried;

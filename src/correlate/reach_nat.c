@@ -302,7 +302,8 @@ static bool is_foreign_uplink(const struct scene *s,
 		if (scene_is_guest_mac(s, st->stations[i].mac))
 			return false;
 		for (uint8_t j = 0; j < st->stations[i].n_claimed; j++)
-			if (scene_on_link(s, &st->stations[i].claimed[j]) == 1)
+			if (!addr_is_link_local(&st->stations[i].claimed[j]) &&
+			    scene_on_link(s, &st->stations[i].claimed[j]) == 1)
 				return false;
 	}
 	return true;

@@ -224,6 +224,18 @@ int scene_on_link(const struct scene *s, const struct in6_addr *ip);
 /** scene_is_gateway() - Is @ip a gateway of the guest? */
 bool scene_is_gateway(const struct scene *s, const struct in6_addr *ip);
 
+/** gateway_serves() - Is it one for the family of @ip?  Unknown: yes */
+bool gateway_serves(const struct gateway *gw, const struct in6_addr *ip);
+
+/** scene_gateway_for() - The guest's first gateway for the family of @ip, or
+ * NULL */
+const struct gateway *scene_gateway_for(const struct scene *s,
+                                        const struct in6_addr *ip);
+
+/** link_v6_holds() - scene_on_link() for IPv6: the prefixes that routers
+ * advertise and those of the guest's own addresses */
+int link_v6_holds(const struct scene *s, const struct in6_addr *ip);
+
 /* The steps, one file each. */
 
 /** survey_run() - Read all captures once; make the points */

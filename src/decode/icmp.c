@@ -3,6 +3,9 @@
 #define ICMP_SOURCE_QUENCH 4
 #define ICMP_PARAMETER_PROBLEM 12
 
+#define OPTION_PREFIX 3
+#define PREFIX_ON_LINK 0x80
+
 bool packet_is_icmp_error(const struct packet *p)
 {
 	if (p->kind == PACKET_KIND_ICMPV6)
@@ -70,6 +73,29 @@ enum packet_status decode_icmp(struct packet *p, struct cursor *c)
 	return PACKET_STATUS_OK;
 }
 
+/* Router lifetime and the first prefix that is said to be on the link */
+static void read_advert(struct packet *p, struct cursor c)
+{
+	p->icmp.lifetime = p->icmp.seq;
+	cursor_take(&c, 8); /* reachable and retransmission time */
+	while (!c.truncated && c.left >= 8 && p->icmp.prefix_bits == 0) {
+		uint8_t type = cursor_u8(&c);
+		size_t bytes = (size_t)cursor_u8(&c) * 8;
+		struct cursor option = c;
+
+		if (bytes < 8)
+			return;
+		cursor_take(&c, bytes - 2);
+		if (c.truncated || type != OPTION_PREFIX || bytes != 32)
+			continue;
+		p->icmp.prefix_bits = cursor_u8(&option);
+		if (!(cursor_u8(&option) & PREFIX_ON_LINK))
+			p->icmp.prefix_bits = 0;
+		cursor_take(&option, 12); /* lifetimes, reserved */
+		p->icmp.target = cursor_ipv6(&option);
+	}
+}
+
 enum packet_status decode_icmpv6(struct packet *p, struct cursor *c)
 {
 	enum packet_status status = read_head(p, c);
@@ -86,6 +112,8 @@ enum packet_status decode_icmpv6(struct packet *p, struct cursor *c)
 		if (body.truncated)
 			return PACKET_STATUS_TRUNCATED;
 	}
+	if (p->icmp.type == ICMPV6_ROUTER_ADVERT)
+		read_advert(p, *c);
 	if (packet_is_icmp_error(p))
 		read_quoted(&p->icmp, *c, true);
 	return PACKET_STATUS_OK;

@@ -56,15 +56,23 @@ static void put_icmp(struct key_bytes *k, const struct packet *p)
 	put_payload(k, p);
 }
 
+/* Nobody translates link-local IPv6, and much of it says nothing else. */
+static bool stays_on_link(const struct packet *p)
+{
+	return p->dst.s6_addr[0] == 0xff || addr_is_link_local(&p->src) ||
+	       addr_is_link_local(&p->dst);
+}
+
 uint64_t packet_key(const struct packet *p)
 {
 	struct key_bytes k = { .n = 0 };
 	uint64_t key;
 
 	put_u32(&k, (uint32_t)p->kind << 16 | p->ip_proto);
-	/* Link-local IPv6 keeps its addresses everywhere. */
-	if (p->ip_version == 6)
+	if (p->ip_version == 6 && stays_on_link(p)) {
+		put(&k, &p->src, sizeof(p->src));
 		put(&k, &p->dst, sizeof(p->dst));
+	}
 	put_u32(&k, (uint32_t)p->ip_id << 16 | p->fragment_offset);
 	switch (p->kind) {
 	case PACKET_KIND_ARP:

@@ -113,7 +113,9 @@ struct icmp_header {
 	uint16_t id;            /* echo */
 	uint16_t seq;           /* echo */
 	uint16_t mtu;           /* fragmentation needed */
-	struct in6_addr target; /* neighbour discovery */
+	uint16_t lifetime;      /* router advertisement: s; 0: not a router */
+	uint8_t prefix_bits;    /* of its first on-link prefix; 0: none */
+	struct in6_addr target; /* neighbour discovery; or that prefix */
 	struct quoted_packet quoted;
 };
 

@@ -90,6 +90,32 @@ static void track_solicitation(struct point *point, const struct packet *p)
 	flow_table_note_client(&point->flows, flow, p);
 }
 
+/* Each router and prefix once; the first ones, where somebody makes them up */
+static void track_advert(struct point *point, const struct packet *p)
+{
+	struct router_advert *a = point->adverts;
+	size_t i = 0;
+
+	while (i < point->n_adverts &&
+	       !(addr_equal(&a[i].from, &p->src) &&
+	         mac_equal(a[i].from_mac, p->eth_src) &&
+	         a[i].prefix_bits == p->icmp.prefix_bits &&
+	         addr_equal(&a[i].prefix, &p->icmp.target)))
+		i++;
+	if (i == ROUTER_ADVERTS_MAX)
+		return;
+	if (i == point->n_adverts)
+		point->n_adverts++;
+	a[i] = (struct router_advert){
+		.ts_ns = p->ts_ns,
+		.from = p->src,
+		.from_mac = p->eth_src,
+		.prefix = p->icmp.target,
+		.lifetime_s = p->icmp.lifetime,
+		.prefix_bits = p->icmp.prefix_bits,
+	};
+}
+
 void track_ndp(struct point *point, const struct packet *p)
 {
 	struct flow_table *t = &point->flows;
@@ -102,6 +128,8 @@ void track_ndp(struct point *point, const struct packet *p)
 
 	if (p->icmp.type == ICMPV6_NEIGHBOR_SOLICIT)
 		track_solicitation(point, p);
+	if (p->icmp.type == ICMPV6_ROUTER_ADVERT && p->ttl == 255)
+		track_advert(point, p);
 	if (p->icmp.type != ICMPV6_NEIGHBOR_ADVERT)
 		return;
 	flow = flow_table_find(t, &key);

@@ -83,6 +83,22 @@ struct dhcp_lease {
 };
 
 /**
+ * struct router_advert - What a router says of itself, its newest word
+ * @lifetime_s:	how long it may be used by default; 0: it must not
+ * @prefix, @prefix_bits: what is on the link; no bits: not said
+ */
+struct router_advert {
+	int64_t ts_ns;
+	struct in6_addr from;
+	struct mac from_mac;
+	struct in6_addr prefix;
+	uint16_t lifetime_s;
+	uint8_t prefix_bits;
+};
+
+#define ROUTER_ADVERTS_MAX 16
+
+/**
  * struct point - See above; zero-initialised is empty
  * @seen:	when each class of traffic was seen, from anyone
  */
@@ -104,6 +120,8 @@ struct point {
 	size_t n_errors;
 	struct dhcp_lease *leases;
 	size_t n_leases;
+	struct router_advert adverts[ROUTER_ADVERTS_MAX];
+	size_t n_adverts;
 	struct claim_log claims;
 	struct stray_answer *strays;
 	size_t n_strays;
