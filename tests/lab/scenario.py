@@ -397,6 +397,8 @@ def make(name, seed, attempt, target):
         one.expect(mode=one.mode)
     one.expect(offset_s=one.offset, why=why)
     function(one, *arguments)
+    absent = one.expected.get('absent', [])
+    one.expect(absent=absent + [rule for rule in scenarios_alike.must_not_fire(name) if rule not in absent] or None)
     with tempfile.TemporaryDirectory(dir=os.path.dirname(target)) as folder:
         files = one.together(folder) if one.stranger else one.record(folder)
         one.verify(files)

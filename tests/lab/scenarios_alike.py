@@ -51,6 +51,48 @@ add('l2-reflected-healthy', "A switch sends the guest's own broadcasts back to i
     'everything works.', reflected)
 
 
+def sibling_claims(s):
+    """Another guest of the host has the guest's address too."""
+    w, sibling = s.w, s.w.guests[1]
+    sibling.ns.ip(f'addr add {w.vm.ip}/32 dev eth0')
+    s.audited = False
+    for number in range(4):
+        s.at(1.5 + 2 * number, w.s1, w.s1.ns.run, 'ip', 'neigh', 'del', w.vm.ip, 'dev', 'eth0', may_fail=True)
+        s.at(1.7 + 2 * number, w.s1, traffic.ping, w.vm.ip, 3, 0.3)
+        s.at(1.9 + 2 * number, sibling, sibling.ns.run, 'ip', 'neigh', 'flush', 'all', may_fail=True)
+        s.at(2.0 + 2 * number, sibling, traffic.ping, w.s2.ip, 2, 0.3, 56, 1, ('-I', w.vm.ip))
+    for mac, least in [(w.vm.mac, 4), (sibling.mac, 4)]:
+        s.check('host', f'arp.opcode == 2 && arp.src.proto_ipv4 == {w.vm.ip} && arp.src.hw_mac == {mac}', f'>= {least}')
+    s.expect(absent=['arp-spoof', 'arp-proxy', 'l2-duplicate-mac'])
+    s.fault('arp-duplicate-ip', 'host')
+
+
+add('arp-duplicate-ip-sibling', "Another guest of the host claims the guest's address too: a server gets two answers to its ARP "
+    'requests.', sibling_claims, point='any')
+
+
+def sibling_spoofs(s):
+    """Another guest of the host announces itself as the gateway, and forwards what it gets."""
+    w, thief = s.w, s.w.guests[1]
+    s.audited = False
+    thief.ns.sysctl(ipv4__ip_forward=1, ipv4__ip_nonlocal_bind=1, ipv4__conf__all__send_redirects=0,
+                    ipv4__conf__eth0__send_redirects=0)
+    s.at(1.5, thief, thief.ns.run, 'arping', '-A', '-c', '9', '-I', 'eth0', w.router.ip, may_fail=True)
+    for number in range(6):
+        s.at(1.9 + 1.2 * number, w.s1, w.s1.ns.run, 'ip', 'neigh', 'del', w.router.ip, 'dev', 'eth0', may_fail=True)
+        s.at(2.0 + 1.2 * number, w.s1, traffic.ping, w.router.ip, 1, 0.3)
+        s.at(1.9 + 1.2 * number, w.vm, s.forget_neighbour, w.router.ip)
+        s.at(2.0 + 1.2 * number, w.vm, traffic.ping, w.router.ip, 1, 0.3)
+    for mac, least in [(thief.mac, 5), (w.router.mac, 3)]:
+        s.check('vm', f'arp.opcode == 2 && arp.src.proto_ipv4 == {w.router.ip} && arp.src.hw_mac == {mac}', f'>= {least}')
+    s.expect(absent=['arp-duplicate-ip', 'arp-proxy', 'gw-wrong-gateway'])
+    s.fault('arp-spoof', 'host')
+
+
+add('arp-spoof-sibling', 'Another guest of the host announces itself as the gateway every second, and the gateway still answers.',
+    sibling_spoofs, point='any')
+
+
 def over_wifi(s):
     """The host's adapter puts its own MAC into all that the guest sends."""
     w = s.w
@@ -144,6 +186,25 @@ def one_filter_both_ways(s):
 
 add('icmp-lost-both-ways', "One filter on the host's bridge drops the echo requests of both sides: one place, not two filters.",
     one_filter_both_ways, point='port+uplink')
+
+
+def two_filters(s):
+    """Each side's requests are dropped elsewhere: here in the host, there by the other side."""
+    w, other = s.w, s.w.s2
+    w.drop(w.host, 'forward', f'icmp type echo-request ip saddr {other.ip} ip daddr {w.vm.ip}')
+    w.drop(other, 'input', f'icmp type echo-request ip saddr {w.vm.ip}')
+    s.avoid(other.ip)
+    s.fails(('icmp', other.ip))
+    s.at(s.when(), other, traffic.ping, w.vm.ip, 8, 0.6)
+    s.at(s.when(), w.vm, traffic.ping, other.ip, 8, 0.6)
+    s.at(3, w.vm, traffic.http_client, other.ip, 80, ['/', '/b/900'])
+    back_and_lost(s, echo(8, other.ip, w.vm.ip), 6)
+    s.check('host', s.at_point(1, echo(8, w.vm.ip, other.ip)), '>= 6')
+    s.fault('icmp-double-filter', 'host')
+
+
+add('icmp-double-filter-routed', "Pings fail both ways for two reasons: the host's forward filter drops those for its routed "
+    "guest, the other side's firewall those of the guest.", two_filters, mode='routed', point='port+uplink')
 
 
 def host_has_no_way(s):
@@ -357,3 +418,62 @@ add('icmp-lost-now-and-then', "Two in five of the guest's echo requests to one s
     often_lost, 'icmp', point='port+uplink')
 add('tcp-syn-lost-now-and-then', "Two in five of the guest's SYNs to one port are lost between its port and the uplink.",
     often_lost, 'tcp', point='port+uplink')
+
+
+# Samples of other rules that look like these, and where these must not fire
+
+ALIKE = {
+    'cap-no-overlap': ['cap-unrelated', 'cap-unrelated-bridged', 'cap-wrong-interface'],
+    'cap-unrelated': ['cap-no-overlap', 'cap-wrong-interface', 'l2-vnic-detached-uplink'],
+    'cap-input-mixup': ['cap-unrelated', 'cap-wrong-interface', 'l2-wifi-bridge-healthy'],
+    'cap-wrong-interface': ['l2-vnic-detached-uplink', 'cap-unrelated-bridged', 'cap-no-overlap'],
+    'cap-filtered': ['l2-vnic-detached-uplink', 'cap-wrong-interface', 'healthy-host-only-port'],
+    'cap-one-way': ['l2-vnic-detached-uplink', 'l2-vnic-detached-two-points', 'cap-filtered-host'],
+    'cap-truncated': ['cap-offload-healthy', 'cap-gaps-guest', 'cap-gaps-host'],
+    'cap-gaps': ['l2-vnic-detached-midway', 'cap-offload-healthy'],
+    'cap-offload-artifact': ['cap-truncated-68', 'cap-truncated-96-nat'],
+    'dns-no-answer': ['nat-no-answer-dns', 'arp-target-silent-uplink'],
+    'gw-arp-unanswered': ['arp-target-silent-uplink', 'gw-wrong-gateway-uplink'],
+    'gw-wrong-gateway': ['icmp-lost-beyond-router', 'nat-snat-missing-one-guest', 'icmp-admin-prohibited-router'],
+    'gw-no-default-route': ['icmp-guest-silent-uplink', 'gw-lease-healthy'],
+    'icmp-lost-to-guest': ['icmp-reply-lost-out-uplink', 'icmp-guest-silent-uplink', 'ip-asymmetric-route-healthy'],
+    'icmp-lost-beyond': ['icmp-reply-lost-in-uplink', 'icmp-unreachable-host'],
+    'icmp-guest-silent': ['icmp-lost-to-guest-uplink', 'icmp-reply-lost-out-uplink'],
+    'icmp-reply-lost-host': ['icmp-lost-beyond-uplink', 'icmp-guest-silent-uplink'],
+    'icmp-admin-prohibited': ['icmp-unreachable-host', 'tcp-rst-middlebox-uplink'],
+    'icmp-unreachable': ['icmp-admin-prohibited-router', 'icmp-admin-prohibited-target'],
+    'icmp-double-filter': ['two-faults-arp-icmp', 'icmp-lost-to-guest-uplink'],
+    'ip-ttl-loop': ['healthy-routed-any', 'icmp-unreachable-host'],
+    'ip-rp-filter': ['icmp-lost-to-guest-routed', 'tcp-syn-unanswered-guest-routed'],
+    'ip-asymmetric-route': ['icmp-guest-silent-uplink', 'nat-hairpin-two-points'],
+    'l2-vnic-detached': ['cap-wrong-interface', 'nat-hostonly-isolated'],
+    'l2-duplicate-mac': ['arp-duplicate-ip-own', 'arp-virtual-router-healthy'],
+    'arp-none-sent': ['cap-filtered-guest', 'gw-no-default-route-uplink', 'arp-stale-entry-peer'],
+    'arp-lost-vswitch': ['cap-wrong-interface', 'arp-target-silent-uplink'],
+    'arp-target-silent': ['arp-reply-lost-back-uplink', 'gw-arp-unanswered-uplink'],
+    'arp-reply-lost-back': ['arp-target-silent-uplink', 'arp-lost-vswitch-uplink'],
+    'arp-off-subnet': ['arp-target-silent-uplink', 'gw-no-default-route-uplink'],
+    'arp-stale-entry': ['icmp-guest-silent-uplink', 'arp-takeover-healthy'],
+    'arp-duplicate-ip': ['l2-duplicate-mac-uplink', 'arp-spoof-uplink'],
+    'arp-spoof': ['arp-duplicate-ip-peer'],
+    'arp-proxy': ['arp-flux-healthy', 'arp-off-subnet-uplink', 'arp-spoof-uplink'],
+    'nat-snat-missing': ['healthy-routed-uplink', 'nat-no-answer-uplink'],
+    'nat-no-answer': ['nat-return-dropped-forward', 'nat-snat-missing-one-guest'],
+    'nat-return-dropped': ['nat-no-answer-uplink', 'nat-idle-healthy'],
+    'nat-portforward-missing': ['nat-portforward-healthy', 'nat-scanned-healthy'],
+    'nat-port-exhaustion': ['nat-no-answer-uplink', 'tcp-syn-unanswered-routed-two-points'],
+    'nat-hairpin': ['nat-portforward-healthy', 'nat-portforward-missing-rst'],
+    'nat-idle-timeout': ['nat-return-dropped-forward'],
+    'nat-hostonly-isolated': ['healthy-host-only-port', 'nat-snat-missing-two-points'],
+    'nat-subnet-overlap': ['arp-target-silent-uplink'],
+    'tcp-syn-unanswered': ['tcp-synack-lost-in-uplink', 'tcp-rst-closed-port-beyond'],
+    'tcp-synack-lost': ['tcp-syn-unanswered-beyond', 'nat-return-dropped-two-points'],
+    'tcp-rst-closed-port': ['tcp-rst-middlebox-uplink', 'tcp-half-open-uplink', 'bridged-scanned-healthy'],
+    'tcp-rst-middlebox': ['tcp-rst-closed-port-beyond', 'nat-portforward-missing-rst'],
+    'tcp-half-open': ['tcp-rst-closed-port-beyond', 'nat-idle-timeout-uplink'],
+}
+
+
+def must_not_fire(name):
+    """The rules that must not fire in the scenario `name`, beside those that it says itself."""
+    return [rule for rule, names in ALIKE.items() if name in names]

@@ -70,7 +70,7 @@ def duplicate_ip(s, whose='peer'):
             s.at(2.0 + 2 * number, double, traffic.ping, w.s2.ip, 2, 0.3)
         s.check('host', arp_reply(w.vm.ip, w.s1.ip), '>= 4')
         s.check('host', f'arp.opcode == 1 && arp.src.proto_ipv4 == {w.vm.ip} && arp.src.hw_mac == {double.mac}', '>= 3')
-        s.fault('arp-duplicate-ip')
+        s.fault('arp-duplicate-ip', 'beyond-host')
         return
     server = w.s2
     w.lan_machine('double', w.machine_mac(), server.ip)
@@ -80,7 +80,7 @@ def duplicate_ip(s, whose='peer'):
         s.at(1.7 + 2 * number, w.vm, traffic.ping, server.ip, 3, 0.3)
     for role in ('host', 'vm'):
         s.check(role, arp_reply(server.ip, w.vm.ip), '>= 6')
-    s.fault('arp-duplicate-ip')
+    s.fault('arp-duplicate-ip', 'beyond-host')
 
 
 add('arp-duplicate-ip-peer', 'Two LAN machines claim one address: both answer each ARP request of the guest.', duplicate_ip)
@@ -128,7 +128,7 @@ def spoof(s):
     for role in ('host', 'vm'):
         s.check(role, f'arp.opcode == 2 && arp.src.proto_ipv4 == {w.router.ip} && arp.src.hw_mac == {thief.mac}', '>= 5')
     s.check('host', f'arp.opcode == 2 && arp.src.proto_ipv4 == {w.router.ip} && arp.src.hw_mac == {w.router.mac}', '>= 3')
-    s.fault('arp-spoof')
+    s.fault('arp-spoof', 'beyond-host')
 
 
 add('arp-spoof-uplink', 'A LAN machine announces itself as the gateway every second, and the gateway still answers.', spoof)

@@ -70,7 +70,7 @@ def double_filter(s):
     s.check('host', echo(8, w.s2.ip, w.vm.ip), '>= 6')
     s.check('vm', echo(8, w.s2.ip, w.vm.ip), '== 0')
     s.check('host', echo(8, w.vm.ip, w.s2.ip), '>= 6')
-    s.fault('icmp-double-filter')
+    s.fault('icmp-double-filter', 'guest-host-path')
 
 
 add('icmp-double-filter-uplink', "Pings fail both ways for two reasons: the host's bridge drops those for the guest, the other "
