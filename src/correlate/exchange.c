@@ -302,7 +302,8 @@ static void write_run(const struct sorter *so, struct run *run, uint32_t ports)
 	fact_set_absent(f, FIELD_FORGOTTEN_BY);
 	fact_set_bool(f, FIELD_STALLED, run->chains[0]->stall.stalled);
 	fact_set_number(f, FIELD_CLIENT_PORTS_TRIED, ports);
-	fact_set_bool(f, FIELD_NEXT_HOP_ALIVE, next_hop_alive(s, &run->key.server));
+	fact_set_bool(f, FIELD_NEXT_HOP_ALIVE,
+	              next_hop_alive(s, &run->key.server));
 	fact_set_bool(f, FIELD_GUEST_ALIVE,
 	              visibility_alive(so->visibility,
 	                               run->role == TRY_ROLE_FROM_GUEST

@@ -44,7 +44,7 @@ struct mac scene_next_hop(const struct scene *s, const struct flow *f)
 
 bool gateway_serves(const struct gateway *gw, const struct in6_addr *ip)
 {
-	return !gw->has_ip || addr_is_v4(&gw->ip) == addr_is_v4(ip);
+	return gw->is_v6 == !addr_is_v4(ip);
 }
 
 const struct gateway *scene_gateway_for(const struct scene *s,
@@ -243,9 +243,7 @@ static void add_gateway(struct guest *g, const struct gateway *gw)
 		bool same_mac = gw->has_mac && old->has_mac &&
 		                mac_equal(gw->mac, old->mac);
 
-		if (gw->has_ip && !gateway_serves(old, &gw->ip))
-			continue; /* one router for IPv4 and IPv6 */
-		if (!same_ip && !same_mac)
+		if (gw->is_v6 != old->is_v6 || (!same_ip && !same_mac))
 			continue;
 		if (gw->has_ip && !old->has_ip)
 			old->ip = gw->ip;
@@ -394,7 +392,8 @@ static void plan_from_use(struct scene *s, const struct observation *o)
 	for (uint32_t i = 0; i < t->n_flows; i++) {
 		const struct flow *f = &t->flows[i];
 		struct gateway gw = { .mac = scene_next_hop(s, f),
-			              .has_mac = true };
+			              .has_mac = true,
+			              .is_v6 = !addr_is_v4(&f->key.server) };
 
 		if (f->key.protocol == PROTOCOL_ARP ||
 		    f->key.protocol == PROTOCOL_NDP ||
@@ -531,7 +530,8 @@ static void plan_from_adverts(struct scene *s, const struct observation *o)
 		struct gateway gw = { .ip = a->from,
 			              .mac = a->from_mac,
 			              .has_ip = true,
-			              .has_mac = !mac_is_zero(a->from_mac) };
+			              .has_mac = !mac_is_zero(a->from_mac),
+			              .is_v6 = true };
 
 		if (a->lifetime_s > 0 && addr_is_link_local(&a->from) &&
 		    !scene_is_guest_ip(s, &a->from))
@@ -542,7 +542,7 @@ static void plan_from_adverts(struct scene *s, const struct observation *o)
 static bool lacks_v4_gateway(const struct guest *g)
 {
 	for (size_t i = 0; i < g->n_gateways; i++)
-		if (!g->gateways[i].has_ip || addr_is_v4(&g->gateways[i].ip))
+		if (!g->gateways[i].is_v6)
 			return false;
 	return true;
 }

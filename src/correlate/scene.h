@@ -55,8 +55,10 @@ struct observation {
 	enum point_kind kind;
 };
 
-/** struct gateway - A next hop of the guest */
+/** struct gateway - A next hop of the guest, for IPv4 or IPv6: one machine may
+ * be both */
 struct gateway {
+	bool is_v6;
 	struct in6_addr ip;
 	struct mac mac;
 	bool has_ip;
@@ -224,7 +226,7 @@ int scene_on_link(const struct scene *s, const struct in6_addr *ip);
 /** scene_is_gateway() - Is @ip a gateway of the guest? */
 bool scene_is_gateway(const struct scene *s, const struct in6_addr *ip);
 
-/** gateway_serves() - Is it one for the family of @ip?  Unknown: yes */
+/** gateway_serves() - Is it one for the family of @ip? */
 bool gateway_serves(const struct gateway *gw, const struct in6_addr *ip);
 
 /** scene_gateway_for() - The guest's first gateway for the family of @ip, or
