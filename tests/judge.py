@@ -214,6 +214,8 @@ def mutate(display_filter):
 
     mutated = re.sub(r'(== \d+\.\d+\.\d+\.)(\d+)', other, display_filter)
     if mutated == display_filter:
+        mutated = re.sub(r'(ipv6\.(?:src|dst) == [0-9a-f:]*:)[0-9a-f]{1,4}', r'\1dead', display_filter)
+    if mutated == display_filter:
         mutated = re.sub(r'(== (?:[0-9a-f]{2}:){5})[0-9a-f]{2}', r'\1ee', display_filter)
     return mutated if mutated != display_filter else None
 

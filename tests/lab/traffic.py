@@ -22,8 +22,14 @@ def in_thread(namespace, function, *args):
     return thread
 
 
+def family(address):
+    return socket.AF_INET6 if ':' in address else socket.AF_INET
+
+
 def listen(address, port, handler, backlog=64):
-    server = socket.socket()
+    server = socket.socket(family(address))
+    if server.family == socket.AF_INET6:
+        server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     server.bind((address, port))
     server.listen(backlog)
@@ -125,7 +131,7 @@ def dns_name(name):
 
 def dns_server(address, port, zone, delay=0.0):
     """Answers names of `zone` (name -> address); all others do not exist."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock = socket.socket(family(address), socket.SOCK_DGRAM)
     sock.bind((address, port))
     while True:
         query, client = sock.recvfrom(1500)
@@ -151,7 +157,7 @@ def dns_client(address, names, tries=2, timeout=1.5, port=53, both=False):
     """Asks for each name like a stub resolver, with the same id on each retry."""
     for name in names:
         for kind in ([1, 28] if both else [1]):
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            with socket.socket(family(address), socket.SOCK_DGRAM) as sock:
                 sock.settimeout(timeout)
                 query = random.randbytes(2) + b'\x01\0\0\1\0\0\0\0\0\0' + dns_name(name) + struct.pack('!HH', kind, 1)
                 for _ in range(tries):
@@ -164,7 +170,7 @@ def dns_client(address, names, tries=2, timeout=1.5, port=53, both=False):
 
 
 def udp_server(address, port, size=48):
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock = socket.socket(family(address), socket.SOCK_DGRAM)
     sock.bind((address, port))
     while True:
         data, client = sock.recvfrom(2000)
@@ -172,7 +178,7 @@ def udp_server(address, port, size=48):
 
 
 def udp_client(address, port, count, gap, size=48, timeout=1.0):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    with socket.socket(family(address), socket.SOCK_DGRAM) as sock:
         sock.settimeout(timeout)
         for _ in range(count):
             try:
@@ -200,6 +206,12 @@ def ping(address, count, gap=0.5, size=56, wait=1, more=()):
     subprocess.run(['ping', '-n', '-q', '-c', str(count), '-i', f'{gap:.2f}', '-s', str(size), '-W', str(wait), *more,
                     address], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
                    timeout=60)
+
+
+def curl(address, path='/', port=80, timeout=4):
+    host = f'[{address}]' if ':' in address else address
+    subprocess.run(['curl', '-g', '-s', '-o', '/dev/null', '-m', str(timeout), f'http://{host}:{port}{path}'],
+                   stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
 
 
 def scan(address, ports, gap=0.05):
