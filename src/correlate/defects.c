@@ -34,8 +34,7 @@ static bool is_answered(const struct scene *s, const struct sighting *at)
 
 static bool is_guest_end(const struct scene *s, const struct in6_addr *ip)
 {
-	return scene_is_guest_ip(s, ip) ||
-	       (s->guest.has_outside && addr_equal(ip, &s->guest.outside));
+	return scene_is_guest_ip(s, ip) || scene_is_outside(s, ip);
 }
 
 /* Packets of the guest's flows by direction, and connections in which only that

@@ -221,18 +221,30 @@ static void add_around(struct claim *c, const struct incident_capture *ic,
 		claim_add_time(c, from_ns, to_ns);
 }
 
+/* The guest's first address of the family of @ip */
+static const struct in6_addr *guest_ip_for(const struct scene *s,
+                                           const struct in6_addr *ip)
+{
+	for (size_t i = 0; i < s->guest.n_ips; i++)
+		if (addr_is_v4(&s->guest.ips[i]) == addr_is_v4(ip))
+			return &s->guest.ips[i];
+	return &s->guest.ips[0];
+}
+
 /* The guest's address as @point shows it */
 static const struct in6_addr *guest_address(const struct maker *m,
                                             uint32_t point)
 {
 	const struct scene *s = m->scene;
 	const struct observation *o = &s->points[point];
+	const struct in6_addr *outside =
+		scene_outside_for(s, &m->run->key.server);
 
-	if ((o->translated && s->guest.has_outside) ||
-	    (m->run->role == TRY_ROLE_TO_HOST && o->hop))
-		return &s->guest.outside;
+	if (outside &&
+	    (o->translated || (m->run->role == TRY_ROLE_TO_HOST && o->hop)))
+		return outside;
 	if (m->run->role == TRY_ROLE_TO_HOST)
-		return &s->guest.ips[0];
+		return guest_ip_for(s, &m->run->key.server);
 	return m->run->role == TRY_ROLE_FROM_GUEST ? &m->run->key.client
 	                                           : &m->run->key.server;
 }

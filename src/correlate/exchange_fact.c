@@ -7,8 +7,7 @@
 static void set_server(const struct scene *s, const struct visibility *v,
                        const struct flow_key *key, struct fact *f)
 {
-	bool is_host = s->guest.has_outside &&
-	               addr_equal(&key->server, &s->guest.outside);
+	bool is_host = scene_is_outside(s, &key->server);
 	int on_link = scene_on_link(s, &key->server);
 
 	fact_set_ip(f, FIELD_SERVER_IP, &key->server);
@@ -64,8 +63,7 @@ void exchange_describe(const struct scene *s, const struct visibility *v,
 	fact_set_ip(f, FIELD_CLIENT_IP, &key->client);
 	fact_set_bool(f, FIELD_CLIENT_IS_GUEST, role == TRY_ROLE_FROM_GUEST);
 	fact_set_bool(f, FIELD_CLIENT_IS_HOST,
-	              s->guest.has_outside &&
-	                      addr_equal(&key->client, &s->guest.outside));
+	              scene_is_outside(s, &key->client));
 	fact_set_bool(f, FIELD_GUEST_IS_END,
 	              role == TRY_ROLE_FROM_GUEST || role == TRY_ROLE_TO_GUEST);
 	fact_set_enum(f, FIELD_MODE, s->guest.mode);
@@ -238,7 +236,7 @@ enum party run_party(const struct scene *s, const struct run *run,
 		return PARTY_GUEST;
 	if (addr_equal(ip, &run->key.server))
 		return PARTY_SERVER;
-	if (s->guest.has_outside && addr_equal(ip, &s->guest.outside))
+	if (scene_is_outside(s, ip))
 		return PARTY_HOST;
 	if (scene_is_gateway(s, ip))
 		return PARTY_GATEWAY;

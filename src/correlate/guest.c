@@ -42,6 +42,21 @@ struct mac scene_next_hop(const struct scene *s, const struct flow *f)
 	return f->next_hop;
 }
 
+const struct in6_addr *scene_outside_for(const struct scene *s,
+                                         const struct in6_addr *ip)
+{
+	bool v6 = !addr_is_v4(ip);
+
+	return s->guest.has_outside[v6] ? &s->guest.outside[v6] : NULL;
+}
+
+bool scene_is_outside(const struct scene *s, const struct in6_addr *ip)
+{
+	const struct in6_addr *outside = scene_outside_for(s, ip);
+
+	return outside && addr_equal(outside, ip);
+}
+
 bool gateway_serves(const struct gateway *gw, const struct in6_addr *ip)
 {
 	return gw->is_v6 == !addr_is_v4(ip);

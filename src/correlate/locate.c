@@ -70,9 +70,8 @@ enum try_role try_role(const struct scene *s, const struct chain *c)
 		return TRY_ROLE_FROM_GUEST;
 	if (scene_is_guest_ip(s, &f->key.server))
 		return TRY_ROLE_TO_GUEST;
-	if (!s->guest.has_outside || f->key.protocol == PROTOCOL_ARP)
-		return TRY_ROLE_STRANGER;
-	if (addr_equal(&f->key.server, &s->guest.outside))
+	if (f->key.protocol != PROTOCOL_ARP &&
+	    scene_is_outside(s, &f->key.server))
 		return TRY_ROLE_TO_HOST;
 	return TRY_ROLE_STRANGER;
 }

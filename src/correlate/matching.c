@@ -143,7 +143,7 @@ static bool has_to_cross(const struct merge *m, const struct packet *p,
 		return true;
 	return p->ip_version != 0 && !p->group && scene_on_link(s, peer) == 0 &&
 	       !scene_is_gateway(s, peer) &&
-	       !(s->guest.has_outside && addr_equal(peer, &s->guest.outside));
+	       !scene_is_outside(s, peer);
 }
 
 static void expire(struct merge *m, int64_t now_ns)

@@ -230,7 +230,7 @@ static void find_outside(struct scene *s)
 {
 	struct guest *g = &s->guest;
 
-	for (size_t i = 0; i < s->n_chains && !g->has_outside; i++) {
+	for (size_t i = 0; i < s->n_chains; i++) {
 		const struct chain *c = &s->chains[i];
 		const struct sighting *vm = sighting_at(s, c, CAPTURE_ROLE_VM);
 
@@ -244,12 +244,13 @@ static void find_outside(struct scene *s)
 			const struct flow *fv =
 				&tv->flows[tv->tries[vm->try].flow];
 
-			if (!s->points[h->point].translated ||
+			if (g->has_outside[!addr_is_v4(&f->key.client)] ||
+			    !s->points[h->point].translated ||
 			    !scene_is_guest_ip(s, &fv->key.client) ||
 			    scene_is_guest_ip(s, &f->key.client))
 				continue;
-			g->outside = f->key.client;
-			g->has_outside = true;
+			g->outside[!addr_is_v4(&f->key.client)] = f->key.client;
+			g->has_outside[!addr_is_v4(&f->key.client)] = true;
 			break;
 		}
 	}

@@ -76,8 +76,8 @@ struct guest {
 	uint32_t prefix_bits; /* of its IPv4 addresses; 0: not known */
 	bool prefix_from_dhcp;
 	enum network_mode mode;
-	struct in6_addr outside; /* its address behind NAT */
-	bool has_outside;
+	struct in6_addr outside[2]; /* its address behind NAT: IPv4, IPv6 */
+	bool has_outside[2];
 };
 
 /**
@@ -225,6 +225,14 @@ int scene_on_link(const struct scene *s, const struct in6_addr *ip);
 
 /** scene_is_gateway() - Is @ip a gateway of the guest? */
 bool scene_is_gateway(const struct scene *s, const struct in6_addr *ip);
+
+/** scene_outside_for() - The guest's address behind NAT for the family of @ip,
+ * or NULL */
+const struct in6_addr *scene_outside_for(const struct scene *s,
+                                         const struct in6_addr *ip);
+
+/** scene_is_outside() - Is @ip one of them? */
+bool scene_is_outside(const struct scene *s, const struct in6_addr *ip);
 
 /** gateway_serves() - Is it one for the family of @ip? */
 bool gateway_serves(const struct gateway *gw, const struct in6_addr *ip);

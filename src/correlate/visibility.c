@@ -225,8 +225,7 @@ static enum relevance relevance_behind_hop(const struct scene *s,
 
 	if (f->key.protocol == PROTOCOL_ARP || f->key.protocol == PROTOCOL_NDP)
 		return RELEVANCE_NO;
-	if (scene_is_gateway(s, peer) ||
-	    (s->guest.has_outside && addr_equal(peer, &s->guest.outside)))
+	if (scene_is_gateway(s, peer) || scene_is_outside(s, peer))
 		return RELEVANCE_NO;
 	switch (scene_on_link(s, peer)) {
 	case 1:
