@@ -528,6 +528,47 @@ START_TEST(icmpv6_errors_and_neighbours)
 }
 END_TEST
 
+#define ADVERT(lifetime) 134, 0, 0, 0, 64, 0, BE16(lifetime), ZEROS_4, ZEROS_4
+#define PREFIX(bits, flags)                                                    \
+	3, 4, (bits), (flags), ZEROS_4, ZEROS_4, ZEROS_4, IP6_2
+
+START_TEST(router_advertisements)
+{
+	struct packet p = DECODE(LINKTYPE_RAW_IP, IPV6(88, 58), ADVERT(1800), 1,
+	                         1, MAC_1, PREFIX(48, 0), PREFIX(64, 0xc0));
+
+	ck_assert_int_eq(p.status, PACKET_STATUS_OK);
+	ck_assert_uint_eq(p.icmp.lifetime, 1800);
+	ck_assert_uint_eq(p.icmp.prefix_bits, 64); /* the one on the link */
+	expect_ip(&p.icmp.target, "fd00::2");
+	p = DECODE(LINKTYPE_RAW_IP, IPV6(48, 58), ADVERT(0), PREFIX(64, 0x40));
+	ck_assert_uint_eq(p.icmp.lifetime, 0);
+	ck_assert_uint_eq(p.icmp.prefix_bits, 0);
+	p = DECODE_CUT(LINKTYPE_RAW_IP, IPV6(48, 58), ADVERT(9), 3, 4, 64);
+	ck_assert_uint_eq(p.icmp.lifetime, 9);
+	ck_assert_uint_eq(p.icmp.prefix_bits, 0);
+	p = DECODE(LINKTYPE_RAW_IP, IPV6(24, 58), ADVERT(9), 3, 0, 64, 0xc0,
+	           ZEROS_4); /* an option without a length */
+	ck_assert_int_eq(p.status, PACKET_STATUS_OK);
+	ck_assert_uint_eq(p.icmp.prefix_bits, 0);
+}
+END_TEST
+
+START_TEST(keys_of_ipv6)
+{
+	struct packet a = DECODE(LINKTYPE_RAW_IP, IPV6(8, 58), ECHO(128, 1, 2));
+	struct packet b = a;
+
+	addr_parse("fd00:1::9", &b.src);
+	addr_parse("fd00:1::8", &b.dst);
+	ck_assert_uint_eq(packet_key(&a), packet_key(&b)); /* translated */
+	addr_parse("fe80::1", &a.src);
+	addr_parse("fe80::2", &b.src);
+	b.dst = a.dst;
+	ck_assert_uint_ne(packet_key(&a), packet_key(&b));
+}
+END_TEST
+
 START_TEST(tcp_options)
 {
 	struct packet p = DECODE(LINKTYPE_RAW_IP, IPV4(60, 6), TCP_HEAD(10, 2),
@@ -967,6 +1008,8 @@ int main(void)
 		icmp_errors_tell_what_they_are_about,
 		icmp_errors_that_quote_too_little,
 		icmpv6_errors_and_neighbours,
+		router_advertisements,
+		keys_of_ipv6,
 		tcp_options,
 		hostile_tcp_options,
 		tcp_header_lengths,
