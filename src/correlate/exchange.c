@@ -10,11 +10,6 @@
 
 #define S INT64_C(1000000000)
 
-/* Fewer tries say nothing, but for two that are far apart. */
-#define QUORUM_TRIES 3
-#define QUORUM_FEW 2
-#define QUORUM_SPAN_NS (2 * S)
-
 /* Between these shares of failures an exchange is intermittent. */
 #define INTERMITTENT_MIN_PERCENT 10
 #define INTERMITTENT_MAX_PERCENT 90
@@ -72,30 +67,6 @@ struct sorter {
 	uint32_t *older; /* by chain */
 };
 
-const struct try *sighting_try(const struct scene *s, const struct sighting *at)
-{
-	return &s->points[at->point].track.flows.tries[at->try];
-}
-
-const struct flow *sighting_flow(const struct scene *s,
-                                 const struct sighting *at)
-{
-	return &s->points[at->point]
-	                .track.flows.flows[sighting_try(s, at)->flow];
-}
-
-const struct sighting *run_sighting(const struct scene *s,
-                                    const struct run *run, size_t i,
-                                    uint32_t point)
-{
-	const struct chain *c = run->chains[i];
-
-	for (uint32_t j = 0; j < c->n; j++)
-		if (s->sightings[c->first + j].point == point)
-			return &s->sightings[c->first + j];
-	return NULL;
-}
-
 /* Counts one more server port that this client tries; many are a scan. */
 static uint32_t count_port(struct sorter *so, const struct flow_key *key)
 {
@@ -144,85 +115,6 @@ static struct conversation *get_conversation(struct sorter *so,
 	return &so->conversations[so->n++];
 }
 
-/* Tries, but a client that asks again at once where it was refused asked once. */
-static size_t distinct_tries(const struct sorter *so, const struct run *run)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < run->n_chains; i++) {
-		const struct sighting *at =
-			try_client_end(so->scene, run->chains[i]);
-		const struct try *try = sighting_try(so->scene, at);
-		const struct try *older = NULL;
-
-		if (try->answer == TRY_REFUSED && try->older != FLOW_NONE)
-			older = &so->scene->points[at->point]
-			                 .track.flows.tries[try->older];
-		n += !older || older->id != try->id;
-	}
-	return n;
-}
-
-static bool has_quorum(const struct sorter *so, const struct run *run)
-{
-	int64_t span_ns;
-	size_t n;
-
-	if (run->n_chains == 0)
-		return false;
-	for (size_t i = 0; i < run->n_chains; i++)
-		if (run->chains[i]->stall.stalled)
-			return true; /* it was sent again and again already */
-	span_ns = run->chains[run->n_chains - 1]->host_ns -
-	          run->chains[0]->host_ns;
-	n = distinct_tries(so, run);
-	return n >= QUORUM_TRIES ||
-	       (n >= QUORUM_FEW && span_ns >= QUORUM_SPAN_NS);
-}
-
-static bool is_refused(const struct sorter *so, const struct chain *c)
-{
-	return try_state(so->visibility, so->scene, c) == TRY_STATE_REFUSED;
-}
-
-static const struct try *refused_try(const struct sorter *so,
-                                     const struct run *run)
-{
-	for (size_t i = 0; i < run->n_chains; i++)
-		if (is_refused(so, run->chains[i]))
-			return sighting_try(
-				so->scene,
-				try_client_end(so->scene, run->chains[i]));
-	return NULL;
-}
-
-/* The place that most failed tries agree on; if it was refused, most refused */
-static struct location majority(const struct sorter *so, const struct run *run)
-{
-	struct location best = { .known = false };
-	size_t best_count = 0, n = run->n_chains < 64 ? run->n_chains : 64;
-	struct location at[64];
-
-	for (size_t i = 0; i < n; i++) {
-		at[i] = locate(so->visibility, so->scene, run->chains[i]);
-		if (run->outcome == OUTCOME_REFUSED &&
-		    !is_refused(so, run->chains[i]))
-			at[i].known = false;
-	}
-	for (size_t i = 0; i < n; i++) {
-		size_t count = 0;
-
-		for (size_t j = 0; j < n; j++)
-			count += at[j].known && at[i].known &&
-			         location_equal(&at[i], &at[j]);
-		if (count > best_count) {
-			best = at[i];
-			best_count = count;
-		}
-	}
-	return best;
-}
-
 static struct fact *add_fact(const struct sorter *so,
                              const struct flow_key *key, enum try_role role)
 {
@@ -253,7 +145,7 @@ static void set_times(struct fact *f, int64_t first_ns, int64_t last_ns)
 static void set_refusal(const struct sorter *so, const struct run *run,
                         struct fact *f)
 {
-	const struct try *try = refused_try(so, run);
+	const struct try *try = run_refused_try(so->scene, so->visibility, run);
 
 	fact_set_enum(f, FIELD_REFUSAL,
 	              (int)(try ? try->refusal : REFUSAL_NONE));
@@ -280,7 +172,7 @@ static void write_run(const struct sorter *so, struct run *run, uint32_t ports)
 	const struct flow *flow = sighting_flow(s, ref);
 	struct fact *f;
 
-	run->location = majority(so, run);
+	run->location = run_majority(so->scene, so->visibility, run);
 	f = add_fact(so, &run->key, run->role);
 	f->n_failed = 1;
 	fact_set_number(f, FIELD_TRIES, (int64_t)run->n_chains);
@@ -330,7 +222,7 @@ static void write_hidden(const struct sorter *so, const struct conversation *cv)
 	struct fact *f;
 
 	if (cv->told || cv->n_worked > 0 || cv->n_hidden == 0 ||
-	    cv->n_hidden + cv->n_failed < QUORUM_TRIES)
+	    cv->n_hidden + cv->n_failed < RUN_QUORUM_TRIES)
 		return;
 	f = add_fact(so, &cv->key, cv->role);
 	fact_set_number(f, FIELD_TRIES, (int64_t)cv->n_hidden);
@@ -356,7 +248,7 @@ static struct run make_run(const struct sorter *so,
 	for (uint32_t i = newest; i != NO_CHAIN; i = so->older[i])
 		run.chains[--n] = &so->scene->chains[i];
 	for (size_t i = 0; i < run.n_chains; i++)
-		if (is_refused(so, run.chains[i]))
+		if (chain_is_refused(so->scene, so->visibility, run.chains[i]))
 			run.outcome = OUTCOME_REFUSED;
 	return run;
 }
@@ -392,7 +284,7 @@ static void close_stretch(struct sorter *so, struct conversation *cv,
 {
 	struct run run = make_run(so, cv, st->newest, st->n);
 
-	if (has_quorum(so, &run)) {
+	if (run_has_quorum(so->scene, &run)) {
 		write_run(so, &run, so->ports[cv->ports]);
 		cv->told = true;
 	} else {
@@ -418,7 +310,8 @@ static bool comes_and_goes(const struct sorter *so,
 		for (uint32_t j = cv->stretches[i].newest; j != NO_CHAIN;
 		     j = so->older[j])
 			if (so->scene->chains[j].stall.stalled ||
-			    is_refused(so, &so->scene->chains[j]))
+			    chain_is_refused(so->scene, so->visibility,
+			                     &so->scene->chains[j]))
 				return false;
 	}
 	return true;
@@ -428,7 +321,7 @@ static void close_scattered(struct sorter *so, struct conversation *cv)
 {
 	struct run run;
 
-	if (cv->n_worked == 0 || cv->n_scattered < QUORUM_TRIES ||
+	if (cv->n_worked == 0 || cv->n_scattered < RUN_QUORUM_TRIES ||
 	    cv->n_scattered * 100 <
 	            (cv->n_worked + cv->n_failed) * INTERMITTENT_MIN_PERCENT)
 		return;

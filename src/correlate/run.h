@@ -7,6 +7,9 @@
 
 #include "correlate/locate.h"
 
+/* So many tries say something; fewer only if they are far apart. */
+#define RUN_QUORUM_TRIES 3
+
 /**
  * struct run - See above
  * @key:	who asks whom, in the guest's terms; client_port is 0
@@ -25,6 +28,24 @@ struct run {
 	uint64_t n_undecided;
 	struct location location;
 };
+
+/** run_has_quorum() - Are there enough tries to say something? */
+bool run_has_quorum(const struct scene *s, const struct run *run);
+
+/** chain_is_refused() - Did its client get a refusal? */
+bool chain_is_refused(const struct scene *s, const struct visibility *v,
+                      const struct chain *c);
+
+/** run_refused_try() - The first try that was refused, at its client's end; or
+ * NULL */
+const struct try *run_refused_try(const struct scene *s,
+                                  const struct visibility *v,
+                                  const struct run *run);
+
+/** run_majority() - The place that most tries agree on; of a refused run, most
+ * refused tries */
+struct location run_majority(const struct scene *s, const struct visibility *v,
+                             const struct run *run);
 
 /** point_claim() - A new claim at @point, limited to it; sets its index */
 struct claim *point_claim(const struct scene *s, uint32_t point,

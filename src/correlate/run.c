@@ -1,0 +1,113 @@
+#include "correlate/run.h"
+
+#define S INT64_C(1000000000)
+
+/* Fewer tries say nothing, but for two that are far apart. */
+#define QUORUM_FEW 2
+#define QUORUM_SPAN_NS (2 * S)
+
+#define LOCATED_MAX 64
+
+const struct try *sighting_try(const struct scene *s, const struct sighting *at)
+{
+	return &s->points[at->point].track.flows.tries[at->try];
+}
+
+const struct flow *sighting_flow(const struct scene *s,
+                                 const struct sighting *at)
+{
+	return &s->points[at->point]
+	                .track.flows.flows[sighting_try(s, at)->flow];
+}
+
+const struct sighting *run_sighting(const struct scene *s,
+                                    const struct run *run, size_t i,
+                                    uint32_t point)
+{
+	const struct chain *c = run->chains[i];
+
+	for (uint32_t j = 0; j < c->n; j++)
+		if (s->sightings[c->first + j].point == point)
+			return &s->sightings[c->first + j];
+	return NULL;
+}
+
+/* Tries, but a client that asks again at once where it was refused asked once. */
+static size_t distinct_tries(const struct scene *s, const struct run *run)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < run->n_chains; i++) {
+		const struct sighting *at = try_client_end(s, run->chains[i]);
+		const struct try *try = sighting_try(s, at);
+		const struct try *older = NULL;
+
+		if (try->answer == TRY_REFUSED && try->older != FLOW_NONE)
+			older = &s->points[at->point]
+			                 .track.flows.tries[try->older];
+		n += !older || older->id != try->id;
+	}
+	return n;
+}
+
+bool run_has_quorum(const struct scene *s, const struct run *run)
+{
+	int64_t span_ns;
+	size_t n;
+
+	if (run->n_chains == 0)
+		return false;
+	for (size_t i = 0; i < run->n_chains; i++)
+		if (run->chains[i]->stall.stalled)
+			return true; /* it was sent again and again already */
+	span_ns = run->chains[run->n_chains - 1]->host_ns -
+	          run->chains[0]->host_ns;
+	n = distinct_tries(s, run);
+	return n >= RUN_QUORUM_TRIES ||
+	       (n >= QUORUM_FEW && span_ns >= QUORUM_SPAN_NS);
+}
+
+bool chain_is_refused(const struct scene *s, const struct visibility *v,
+                      const struct chain *c)
+{
+	return try_state(v, s, c) == TRY_STATE_REFUSED;
+}
+
+const struct try *run_refused_try(const struct scene *s,
+                                  const struct visibility *v,
+                                  const struct run *run)
+{
+	for (size_t i = 0; i < run->n_chains; i++)
+		if (chain_is_refused(s, v, run->chains[i]))
+			return sighting_try(s,
+			                    try_client_end(s, run->chains[i]));
+	return NULL;
+}
+
+struct location run_majority(const struct scene *s, const struct visibility *v,
+                             const struct run *run)
+{
+	struct location best = { .known = false };
+	size_t best_count = 0,
+	       n = run->n_chains < LOCATED_MAX ? run->n_chains : LOCATED_MAX;
+	struct location at[LOCATED_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		at[i] = locate(v, s, run->chains[i]);
+		if (run->outcome == OUTCOME_REFUSED &&
+		    !chain_is_refused(s, v, run->chains[i]))
+			at[i].known = false;
+	}
+	for (size_t i = 0; i < n; i++) {
+		size_t count = 0;
+
+		for (size_t j = 0; j < n; j++)
+			count += at[j].known && at[i].known &&
+			         location_equal(&at[i], &at[j]);
+		if (count > best_count) {
+			best = at[i];
+			best_count = count;
+		}
+	}
+	return best;
+}
