@@ -142,8 +142,7 @@ static bool has_to_cross(const struct merge *m, const struct packet *p,
 	if (!hop)
 		return true;
 	return p->ip_version != 0 && !p->group && scene_on_link(s, peer) == 0 &&
-	       !scene_is_gateway(s, peer) &&
-	       !scene_is_outside(s, peer);
+	       !scene_is_gateway(s, peer) && !scene_is_outside(s, peer);
 }
 
 static void expire(struct merge *m, int64_t now_ns)
@@ -294,6 +293,10 @@ static void run(struct merge *m)
 		uint64_t key = packet_key(&r->packet);
 
 		expire(m, r->host_ns);
+		if (r->host_ns >= m->from_ns && r->host_ns <= m->to_ns)
+			announce_note(m->scene,
+			              (uint32_t)(r->point - m->scene->points),
+			              &r->packet, r->host_ns);
 		if (r->host_ns < m->from_ns || r->host_ns > m->to_ns ||
 		    key == 0) {
 			advance(m, r);
