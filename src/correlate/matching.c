@@ -293,6 +293,10 @@ static void run(struct merge *m)
 		uint64_t key = packet_key(&r->packet);
 
 		expire(m, r->host_ns);
+		if (r->host_ns >= m->from_ns && r->host_ns <= m->to_ns)
+			announce_note(m->scene,
+			              (uint32_t)(r->point - m->scene->points),
+			              &r->packet, r->host_ns);
 		if (r->host_ns < m->from_ns || r->host_ns > m->to_ns ||
 		    key == 0) {
 			advance(m, r);

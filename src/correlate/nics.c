@@ -409,6 +409,10 @@ void nic_facts(struct scene *s)
 	f = add_fact(s);
 	add_outage(s, f);
 	fact_set_absent(f, FIELD_NIC_FOREIGN_IP);
+	if (s->announce.known)
+		fact_set_absent(f, FIELD_NIC_UNHEARD_IP);
+	if (announce_found(s))
+		announce_fact(s, add_fact(s));
 	for (size_t i = 0; i < s->n_foreign; i++)
 		add_foreign(s, add_fact(s), &s->foreign[i]);
 }

@@ -436,6 +436,15 @@ static const struct field_info fields[FIELD_COUNT] = {
 	[FIELD_NIC_FOREIGN_FRAMES] =
 		ROW(NIC, "foreign.frames", NUMBER,
 	            "frames with its MAC at the host that it did not send"),
+	[FIELD_NIC_UNHEARD] =
+		ROW(NIC, "unheard.pings", NUMBER,
+	            "pings for it that never came to the host, while it was "
+	            "silent, and came again once it spoke"),
+	[FIELD_NIC_UNHEARD_IP] =
+		ROW(NIC, "unheard.ip", IP, "who sent them; absent: nobody"),
+	[FIELD_NIC_UNHEARD_TIME] =
+		ROW(NIC, "unheard.time", DURATION,
+	            "from the last that arrived until it spoke"),
 
 	[FIELD_LABEL_GUEST] = ROW(ALL_KINDS, "guest", LABEL, "the guest's NIC"),
 	[FIELD_LABEL_SEGMENT] =

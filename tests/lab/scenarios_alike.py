@@ -93,6 +93,52 @@ add('arp-spoof-sibling', 'Another guest of the host announces itself as the gate
     sibling_spoofs, point='any')
 
 
+def moved(s, how='unannounced'):
+    """The switch comes to look for the guest at another port; the guest has nothing to say."""
+    w, pinger = s.w, s.w.s1
+    s.audited = False
+    s.avoid(*w.internet, w.s1.ip, w.s2.ip, w.gateway, w.dns, w.vm.ip, *[g.ip for g in w.guests])
+    event, speaks = s.when(4.2, 4.6), s.when(7.9, 8.3)
+    period = s.rng.choice([0.2, 0.25, 0.3])
+    pinger.ns.ip(f'neigh replace {w.vm.ip} lladdr {w.vm.mac} nud permanent dev eth0')
+    w.vm.ns.ip(f'neigh replace {pinger.ip} lladdr {pinger.mac} nud permanent dev eth0')
+    if how == 'idle':
+        s.at(0.5, pinger, traffic.ping, w.vm.ip, int((event - 1) / period), period)
+        s.at(speaks + 0.2, pinger, traffic.ping, w.vm.ip, 8, period)
+        s.at(event, w.vm, w.vm.ns.ip, 'link set eth0 down')
+        s.at(event + 0.7, w.vm, w.vm.ns.ip, 'link set eth0 up', f'route add default via {w.gateway}')
+    else:
+        s.at(0.5, pinger, traffic.ping, w.vm.ip, int(10.5 / period), period)
+        s.at(event, w.switch, w.switch.ns.run, 'bridge', 'fdb', 'replace', w.vm.mac, 'dev', 'p3', 'master', 'dynamic')
+    if how == 'announced':
+        s.at(event + 0.3, w.vm, w.vm.ns.run, 'arping', '-A', '-c', '1', '-I', 'eth0', w.vm.ip, may_fail=True)
+    for number in range(4):
+        s.at(0.3 + 0.8 * number, w.vm, traffic.http_client, w.s2.ip, 80, ['/', '/b/900'], '', None, 0.05)
+        s.at(speaks + 0.5 * number, w.vm, traffic.http_client, w.s2.ip, 80, ['/', '/b/900'], '', None, 0.05)
+    silent = f'frame.time_relative > {event + 1.2:.3f} && frame.time_relative < {speaks - 1.2:.3f}'
+    s.check('host', f'{silent} && !(eth.addr == {w.vm.mac})', '>= 5')
+    s.check('vm', echo(0, w.vm.ip, pinger.ip), '>= 10')
+    if how == 'unannounced':
+        for role in ('host', 'vm'):
+            s.check(role, f'{silent} && eth.addr == {w.vm.mac}', '== 0')
+        s.expect(absent=['arp-stale-entry', 'icmp-lost-to-guest', 'cap-gaps'])
+        s.fault('arp-no-announce', 'beyond-host')
+        return
+    s.check('vm', f'{silent} && eth.src == {w.vm.mac}', '>= 4' if how == 'announced' else '== 0')
+    s.expect(absent=['arp-no-announce', 'arp-stale-entry'])
+
+
+add('arp-no-announce-uplink', "A switch looks for the guest at another port and nobody announces it: pings for it do not come to "
+    'the host until the guest itself sends something.', moved, quiet='silent')
+add('arp-no-announce-two-points', "A switch looks for the guest at another port and nobody announces it: pings for it do not "
+    'come to the host until the guest itself sends something; port and uplink were captured.', moved, quiet='silent',
+    point='port+uplink')
+add('arp-announced-healthy', 'A switch looks for the guest at another port for a moment, until the guest announces itself.',
+    moved, 'announced', quiet='silent')
+add('link-flap-healthy', "The guest's link goes down and comes back without an announcement; nobody sends it anything "
+    'meanwhile.', moved, 'idle', quiet='silent')
+
+
 def over_wifi(s):
     """The host's adapter puts its own MAC into all that the guest sends."""
     w = s.w
@@ -456,6 +502,7 @@ ALIKE = {
     'arp-stale-entry': ['icmp-guest-silent-uplink', 'arp-takeover-healthy'],
     'arp-duplicate-ip': ['l2-duplicate-mac-uplink', 'arp-spoof-uplink'],
     'arp-spoof': ['arp-duplicate-ip-peer'],
+    'arp-no-announce': ['arp-stale-entry-guest', 'arp-stale-entry-peer', 'l2-vnic-detached-midway'],
     'arp-proxy': ['arp-flux-healthy', 'arp-off-subnet-uplink', 'arp-spoof-uplink'],
     'nat-snat-missing': ['healthy-routed-uplink', 'nat-no-answer-uplink'],
     'nat-no-answer': ['nat-return-dropped-forward', 'nat-snat-missing-one-guest'],
