@@ -10,6 +10,9 @@
 /* How long a packet may be on its way between two points */
 #define TRAVEL_NS INT64_C(500000000)
 
+/* How long a host takes to send it back where it came from */
+#define TURN_NS INT64_C(10000000)
+
 /* While chains are built: sightings by chain as linked lists. */
 struct link {
 	struct sighting sighting;
@@ -32,13 +35,14 @@ struct builder {
 	struct hash_table index; /* slot_of() -> draft */
 };
 
-static bool has_point(const struct builder *b, const struct draft *d,
-                      uint32_t point)
+static const struct sighting *sighting_at(const struct builder *b,
+                                          const struct draft *d,
+                                          uint32_t point)
 {
 	for (uint32_t i = d->newest; i != UINT32_MAX; i = b->links[i].next)
 		if (b->links[i].sighting.point == point)
-			return true;
-	return false;
+			return &b->links[i].sighting;
+	return NULL;
 }
 
 /* Drafts are found by key and time: a request that is repeated for hours would
@@ -64,13 +68,42 @@ static uint32_t find_draft(const struct builder *b, uint64_t key,
 			int64_t gap_ns = llabs(d->host_ns - host_ns);
 
 			if (d->key == key && gap_ns < best_gap &&
-			    !has_point(b, d, point)) {
+			    !sighting_at(b, d, point)) {
 				best = i;
 				best_gap = gap_ns;
 			}
 		}
 	}
 	return best;
+}
+
+/*
+ * A host that sends a packet back where it came from shows it twice at one point:
+ * with the old addresses and, translated, with new ones.  That is one try.
+ */
+static bool is_turned_back(const struct builder *b, uint32_t point,
+                           const struct try *try, int64_t host_ns)
+{
+	const struct flow_table *t = &b->scene->points[point].track.flows;
+
+	for (int by = -1; by <= 1; by++) {
+		uint64_t slot = slot_of(try->key, host_ns, by);
+		size_t pos = 0;
+		uint32_t i;
+
+		while ((i = hash_table_find(&b->index, slot, &pos)) !=
+		       HASH_TABLE_NONE) {
+			const struct sighting *at =
+				sighting_at(b, &b->drafts[i], point);
+			const struct try *seen = at ? &t->tries[at->try] : NULL;
+
+			if (seen && seen->key == try->key &&
+			    seen->flow != try->flow && try->ttl < seen->ttl &&
+			    llabs(try->ts_ns - seen->ts_ns) < TURN_NS)
+				return true;
+		}
+	}
+	return false;
 }
 
 static void add_sighting(struct builder *b, uint32_t draft, uint32_t point,
@@ -95,6 +128,8 @@ static void add_point(struct builder *b, uint32_t point)
 		int64_t host_ns = scene_host_ns(s, o, try->ts_ns);
 		uint32_t draft = UINT32_MAX;
 
+		if (is_turned_back(b, point, try, host_ns))
+			continue;
 		if (s->aligned)
 			draft = find_draft(b, try->key, point, host_ns);
 		if (draft == UINT32_MAX) {

@@ -230,9 +230,13 @@ static struct location locate_from_guest(const struct steps *st)
 	if (in != UINT32_MAX && in > 0) {
 		absent =
 			first_absent(st, in, -1, PATH_DIRECTION_TO_GUEST, true);
-		/* The guest's own capture lacks it: that much is known. */
-		if (absent == UINT32_MAX || absent == in)
+		if (absent == UINT32_MAX || absent == in) {
+			/* A capture that lacks the guest's own request need
+			 * not have its answer. */
+			if (!st->seen[0])
+				return unknown;
 			absent = 0;
+		}
 		return make_gap(st, LOST_LEG_REPLY, PATH_DIRECTION_TO_GUEST, in,
 		                absent);
 	}
