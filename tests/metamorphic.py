@@ -5,16 +5,18 @@
 
 Every sample is diagnosed as it is and transformed.  After a lossless transformation the verdict and the diagnoses
 (rule, place, direction) are the same.  After a lossy one they are the same, or vaguer: inconclusive, some of the
-diagnoses, or one without its place or direction; or, where a whole protocol was taken out of a file, hidden: healthy,
+diagnoses or of their symptoms, or one without its place or direction; or, where a whole protocol was taken out of a file, hidden: healthy,
 and the report says that the file hides something, since what was lost before the other file is in neither.  Never
 another fault, never a fault in a healthy pair.  Exit status 1 if anything else happened.
 """
 import argparse
 import collections
+import concurrent.futures
+import functools
 import gzip
 import json
+import os
 import pathlib
-import re
 import struct
 import subprocess
 import sys
@@ -23,6 +25,8 @@ import tempfile
 SECOND = 10**9
 PCAP_MAGIC = {b'\xd4\xc3\xb2\xa1': ('<', 1000), b'\xa1\xb2\xc3\xd4': ('>', 1000),
               b'\x4d\x3c\xb2\xa1': ('<', 1), b'\xa1\xb2\x3c\x4d': ('>', 1)}
+# How the report says that a file lacks something
+HINTS = {'cap-filtered', 'cap-gaps', 'cap-one-way', 'cap-truncated'}
 HIDING = [f'no-{protocol}-{role}' for protocol in ('arp', 'icmp', 'tcp', 'dns') for role in ('host', 'vm')]
 ETHERTYPE_AT = {1: 12, 113: 14, 276: 0}
 PAYLOAD_AT = {1: 14, 113: 16, 276: 20}
@@ -229,64 +233,54 @@ def transformations():
             yield f'no-{protocol}-{role}', False, on(role, without(protocol))
 
 
-# Nothing is expected that is ever true, so that --corpus tells all that there is.
-EXPECTED = {'verdict': '-', 'diagnoses': [{'rule': '-'}], 'notes': ['cap-filtered']}
-
-
 class Result:
-    """What --corpus tells of one pair"""
+    """What the program tells of one pair"""
 
-    def __init__(self):
-        self.verdict, self.diagnoses, self.filtered, self.error = None, [], True, None
+    def __init__(self, report=None, error=None):
+        report = report or {}
+        self.error, self.verdict = error, report.get('verdict')
+        self.diagnoses = self.named(report.get('diagnoses', []))
+        self.symptoms = self.named(report.get('symptoms', []))
+        self.hints = sorted({n['rule'] for n in report.get('notes', [])}) + report.get('limits', [])
 
-    def note(self, line):
-        key, _, value = line.partition(': ')
-        got = value.partition(', got ')[2]
-        if key == 'verdict':
-            self.verdict = got
-        elif key == 'diagnoses':
-            self.diagnoses = [] if got == 'none' else sorted(re.findall(r'[a-z0-9-]+ \([^)]*\)', got))
-        elif key == 'notes':
-            self.filtered = False
-        else:
-            self.error = line
+    @staticmethod
+    def named(diagnoses):
+        return sorted(f"{d['rule']} ({d['place']}, {d['direction']})" for d in diagnoses)
 
     def __eq__(self, other):
         return (self.verdict, self.diagnoses, self.error) == (other.verdict, other.diagnoses, other.error)
 
     def __str__(self):
-        return self.error or ': '.join([self.verdict or 'nothing'] + ['; '.join(self.diagnoses)] * bool(self.diagnoses))
+        return self.error or ': '.join([self.verdict] + ['; '.join(self.diagnoses)] * bool(self.diagnoses))
 
 
-def diagnose(command, folder, samples):
-    run = subprocess.run([*command, '--corpus', folder], stdout=subprocess.PIPE, check=False)
-    results = {sample: Result() for sample in samples}
-    for line in run.stdout.decode().splitlines():
-        sample, _, rest = line.partition(': ')
-        if sample in results:
-            results[sample].note(rest)
-    return results
+def diagnose(command, files):
+    """FILES: by role"""
+    run = subprocess.run([*command, '-f', 'json', files['host'], files['vm']], capture_output=True, check=False)
+    if run.returncode not in (0, 1, 3):
+        return Result(error=f'status {run.returncode}: {run.stderr.decode().strip()}')
+    return Result(json.loads(run.stdout))
 
 
 def weaken(diagnosis):
     """The same diagnosis without its place or its direction"""
     rule, _, rest = diagnosis.partition(' (')
     place, _, direction = rest.rstrip(')').partition(', ')
-    return {f'{rule} ({p}, {d})' for p in (place, 'null') for d in (direction, 'null')}
+    return {f'{rule} ({p}, {d})' for p in (place, 'None') for d in (direction, 'None')}
 
 
 def compare(before, after, name, lossless):
     """'same', 'vaguer', 'hidden' or 'changed'"""
-    if before.error or after.error or not after.verdict:
+    if before.error or after.error:
         return 'changed'
     if after == before:
         return 'same'
     if lossless:
         return 'changed'
-    known = set().union(*map(weaken, before.diagnoses))
+    known = set().union(*map(weaken, before.diagnoses + before.symptoms))
     if after.verdict == 'inconclusive' or (after.diagnoses and set(after.diagnoses) <= known):
         return 'vaguer'
-    if after.verdict == 'healthy' and after.filtered and name in HIDING:
+    if after.verdict == 'healthy' and name in HIDING and set(after.hints) & HINTS:
         return 'hidden'
     return 'changed'
 
@@ -302,18 +296,19 @@ class Run:
                 self.pairs[folder.name] = {role: read(f[0]) for role, f in files.items()}
         self.transformations = [t for t in transformations() if options.transform in t[0]]
 
-    def results(self, transform):
+    def result(self, transform, pair):
         with tempfile.TemporaryDirectory() as folder:
-            for sample, pair in self.pairs.items():
-                place = pathlib.Path(folder) / sample
-                place.mkdir()
-                (place / 'expect.json').write_text(json.dumps(EXPECTED))
-                for role, content in transform(pair).items():
-                    if isinstance(content, pathlib.Path):
-                        (place / (role + '.pcap')).symlink_to(content.resolve())
-                    else:
-                        (place / (role + '.pcap')).write_bytes(content)
-            return diagnose(self.command, folder, self.pairs)
+            files = {}
+            for role, content in transform(pair).items():
+                files[role] = content
+                if not isinstance(content, pathlib.Path):
+                    files[role] = pathlib.Path(folder) / role
+                    files[role].write_bytes(content)
+            return diagnose(self.command, files)
+
+    def results(self, transform):
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            return dict(zip(self.pairs, pool.map(functools.partial(self.result, transform), self.pairs.values())))
 
     def all(self):
         before = self.results(lambda pair: {role: c.path for role, c in pair.items()})

@@ -219,17 +219,23 @@ static uint64_t count_missed(const struct scene *s, uint32_t capture, int class)
 	return n;
 }
 
-/* The classes that the capture lacks altogether, in words */
+/* The classes that the capture lacks altogether, in words; where the other side
+ * shows of some that they passed, these */
 static char *missing_classes(const struct scene *s, uint32_t capture,
                              unsigned int *n_present)
 {
 	struct strbuf sb = { 0 };
+	bool proven = false;
 
+	for (int class = 0; class < TRAFFIC_CLASS_COUNT; class ++)
+		proven |= count_class(s, capture, class) == 0 &&
+		          count_missed(s, capture, class) > 0;
 	*n_present = 0;
 	for (int class = 0; class < TRAFFIC_CLASS_COUNT; class ++) {
 		if (count_class(s, capture, class) > 0)
 			(*n_present)++;
-		else if (class_names[class])
+		else if (class_names[class] &&
+		         (!proven || count_missed(s, capture, class) > 0))
 			strbuf_printf(&sb, "%s%s", sb.len ? ", " : "",
 			              class_names[class]);
 	}

@@ -36,8 +36,7 @@ struct builder {
 };
 
 static const struct sighting *sighting_at(const struct builder *b,
-                                          const struct draft *d,
-                                          uint32_t point)
+                                          const struct draft *d, uint32_t point)
 {
 	for (uint32_t i = d->newest; i != UINT32_MAX; i = b->links[i].next)
 		if (b->links[i].sighting.point == point)

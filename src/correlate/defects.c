@@ -221,6 +221,32 @@ static void find_missed_at_host(struct finder *f, const struct chain *c,
 	}
 }
 
+/* @all: only where nothing of the class is there, in all the time */
+static void note_missed_at_guest(const struct scene *s, const struct chain *c,
+                                 enum traffic_class class, bool all)
+{
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		struct observation *o = &s->points[i];
+
+		if (o->role == CAPTURE_ROLE_VM &&
+		    (!all || o->track.seen[class].count == 0) &&
+		    is_awake(s, o, c->host_ns))
+			note_missed(s, o, class, c->host_ns);
+	}
+}
+
+/* Others ask the whole link of the guest. */
+static bool is_broadcast(const struct scene *s, const struct sighting *at)
+{
+	const struct observation *o = &s->points[at->point];
+	const struct try *try = &o->track.flows.tries[at->try];
+	const struct flow_key *k = &flow_at(s, at)->key;
+
+	return k->protocol == PROTOCOL_ARP && o->on_path && !o->hop &&
+	       !try->unicast && !scene_is_guest_ip(s, &k->client) &&
+	       !scene_is_guest_ip(s, &k->server);
+}
+
 /* What the guest asked or answered, as the host saw it, was in the guest. */
 static void find_missed_at_guest(struct finder *f, const struct chain *c)
 {
@@ -231,6 +257,10 @@ static void find_missed_at_guest(struct finder *f, const struct chain *c)
 	const struct try *try = &t->tries[at->try];
 	struct mac mac = try->src_mac;
 
+	if (is_broadcast(s, at)) {
+		note_missed_at_guest(s, c, class_of(flow), true);
+		return;
+	}
 	if (scene_is_guest_ip(s, &flow->key.server)) {
 		if (!is_answered(s, at))
 			return;
@@ -240,11 +270,7 @@ static void find_missed_at_guest(struct finder *f, const struct chain *c)
 	}
 	if (!s->points[at->point].hop && !scene_is_guest_mac(s, mac))
 		return;
-	for (uint32_t i = 0; i < s->n_points; i++)
-		if (s->points[i].role == CAPTURE_ROLE_VM &&
-		    is_awake(s, &s->points[i], c->host_ns))
-			note_missed(s, &s->points[i], class_of(flow),
-			            c->host_ns);
+	note_missed_at_guest(s, c, class_of(flow), false);
 }
 
 void defects_find(struct scene *s)
@@ -283,6 +309,23 @@ bool defects_lost(const struct scene *s, int64_t from_ns, int64_t to_ns)
 		if (lost_at(s, &s->points[i], from_ns, to_ns))
 			return true;
 	return false;
+}
+
+bool defects_hide_class(const struct scene *s, enum capture_role role,
+                        enum traffic_class class)
+{
+	bool missed = false;
+
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct observation *o = &s->points[i];
+
+		if (o->role != role)
+			continue;
+		if (o->track.seen[class].count > 0)
+			return false;
+		missed |= o->missed[class].count > 0;
+	}
+	return missed;
 }
 
 bool defects_hide(const struct scene *s, uint32_t point,

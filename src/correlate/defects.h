@@ -17,6 +17,11 @@ bool defects_hide(const struct scene *s, uint32_t point,
                   enum path_direction direction, enum traffic_class class,
                   int64_t from_ns, int64_t to_ns);
 
+/** defects_hide_class() - Do the captures of @role lack all of @class, although
+ * some of it passed? */
+bool defects_hide_class(const struct scene *s, enum capture_role role,
+                        enum traffic_class class);
+
 /** defects_lost() - Did any capture lose packets of all kinds then? */
 bool defects_lost(const struct scene *s, int64_t from_ns, int64_t to_ns);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/xalloc.h"
+#include "correlate/defects.h"
 
 #define S INT64_C(1000000000)
 
@@ -107,8 +108,7 @@ static void note_flows(struct reach *r, uint32_t point)
 
 		if (!is_resolution(f->key.protocol)) {
 			note_flow(r, point, f);
-			if (o->role == CAPTURE_ROLE_VM)
-				note_guest_flow(r, f);
+			note_guest_flow(r, f);
 		} else if (o->role == CAPTURE_ROLE_HOST && f->received == 0 &&
 		           is_off_link(r->scene, &f->key.server)) {
 			*tally_at(&r->looked_for, of_ip(&f->key.server)) = 1;
@@ -272,6 +272,8 @@ static void set_guest(const struct reach *r, const struct in6_addr *ip,
 {
 	const struct scene *s = r->scene;
 	const struct family *family = &r->families[!addr_is_v4(ip)];
+	enum traffic_class resolves =
+		addr_is_v4(ip) ? TRAFFIC_ARP : TRAFFIC_NDP;
 	bool has_gateway = scene_gateway_for(s, ip) != NULL;
 	bool has_prefix = addr_is_v4(ip) ? s->guest.prefix_bits > 0
 	                                 : link_v6_holds(s, ip) >= 0;
@@ -279,7 +281,8 @@ static void set_guest(const struct reach *r, const struct in6_addr *ip,
 	fact_set_number(f, FIELD_GUEST_NICS, (int64_t)s->guest.n_macs);
 	if (family->sends_off_link || has_prefix)
 		fact_set_bool(f, FIELD_SENDS_OFF_LINK, family->sends_off_link);
-	if (has_gateway || has_prefix)
+	if (has_gateway ||
+	    (has_prefix && !defects_hide_class(s, CAPTURE_ROLE_VM, resolves)))
 		fact_set_bool(f, FIELD_HAS_GATEWAY, has_gateway);
 	if (family->off_link_answered > 0)
 		fact_set_bool(f, FIELD_SILENT_OFF_LINK, false);

@@ -242,7 +242,21 @@ static enum relevance relevance_behind_hop(const struct scene *s,
 	return RELEVANCE_UNKNOWN;
 }
 
+/* Was it sent to everybody?  A known neighbour is asked alone (RFC 1122, 2.3.2.1). */
+static bool is_for_everybody(const struct scene *s, const struct chain *c,
+                             const struct flow *f)
+{
+	for (uint32_t i = 0; i < c->n; i++) {
+		const struct sighting *at = &s->sightings[c->first + i];
+
+		if (s->points[at->point].track.flows.tries[at->try].unicast)
+			return false;
+	}
+	return is_resolution(f);
+}
+
 static enum relevance relevance_on_bridge(const struct visibility *v,
+                                          const struct chain *chain,
                                           const struct flow *f,
                                           const struct try *try, uint32_t point,
                                           bool reply)
@@ -253,8 +267,8 @@ static enum relevance relevance_on_bridge(const struct visibility *v,
 		from_guest ? &f->key.server : &f->key.client;
 	struct mac mac = from_guest ? try->dst_mac : try->src_mac;
 
-	if (is_resolution(f) && !reply)
-		return RELEVANCE_YES; /* sent to everybody */
+	if (!reply && is_for_everybody(s, chain, f))
+		return RELEVANCE_YES;
 	if (from_guest && (!try->has_dst_mac || mac_is_group(mac)))
 		mac = scene_next_hop(s, f);
 	if (set_has(&v->behind, behind_ip(point, ip)) ||
@@ -293,7 +307,8 @@ enum relevance visibility_relevance(const struct visibility *v,
 			return RELEVANCE_YES;
 	if (s->points[point].hop)
 		return relevance_behind_hop(s, f);
-	return relevance_on_bridge(v, f, &t->tries[at->try], point, reply);
+	return relevance_on_bridge(v, chain, f, &t->tries[at->try], point,
+	                           reply);
 }
 
 bool visibility_could_see(const struct visibility *v, uint32_t point,

@@ -105,6 +105,8 @@ uint32_t flow_table_add_try(struct flow_table *t, uint32_t flow,
 		.src_mac = p->eth_src,
 		.dst_mac = p->eth_dst,
 		.has_dst_mac = p->has_eth_dst,
+		.unicast = !p->group && (p->has_eth_dst ||
+		                         p->direction == FRAME_DIRECTION_IN),
 		.ttl = p->ttl,
 		.last_ttl = p->ttl,
 	};

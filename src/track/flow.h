@@ -124,6 +124,7 @@ enum try_answer {
  * @rcode:	DNS
  * @last_ttl:	of the newest copy of the request at this point
  * @turns:	how often the same packet came by again with a smaller TTL
+ * @unicast:	sent to one machine, as far as the frame tells
  * @undone:	the client's side refused the answer (a reset after a SYN-ACK,
  *		a port unreachable for a UDP answer)
  */
@@ -143,6 +144,7 @@ try {
 	struct mac src_mac;
 	struct mac answer_mac;
 	bool has_dst_mac;
+	bool unicast;
 	uint8_t ttl;
 	uint8_t last_ttl;
 	uint8_t turns;
