@@ -96,20 +96,43 @@ static struct fact *add(enum fact_kind kind, uint8_t server, int64_t first_s)
 	return f;
 }
 
+/* What the guest did, as far as it is decided */
+static void did(struct incident_checked first, struct incident_checked second)
+{
+	incident->checked = calloc(2, sizeof(*incident->checked));
+	incident->checked[0] = first;
+	incident->checked[1] = second;
+	incident->n_checked = 2;
+}
+
+static void did_something(void)
+{
+	did((struct incident_checked){ "pings", 1, 1, 0 },
+	    (struct incident_checked){ "TCP connections", 0, 0, 0 });
+}
+
+START_TEST(nothing_decided_is_inconclusive)
+{
+	did((struct incident_checked){ "TCP connections", 5, 0, 5 },
+	    (struct incident_checked){ "pings", 0, 0, 0 });
+	load_rules("[" SILENT "}]");
+	run();
+	ck_assert_int_eq(judged->verdict, VERDICT_INCONCLUSIVE);
+	ck_assert_ptr_nonnull(strstr(judged->summary, "nothing that the guest "
+	                                              "tried"));
+}
+END_TEST
+
 START_TEST(nothing_failed_is_healthy)
 {
-	struct incident_checked *checked = calloc(2, sizeof(*checked));
-
-	checked[0] = (struct incident_checked){ "TCP connections", 5, 4, 1 };
-	checked[1] = (struct incident_checked){ "pings", 3, 3, 0 };
-	incident->checked = checked;
-	incident->n_checked = 2;
+	did((struct incident_checked){ "TCP connections", 5, 4, 1 },
+	    (struct incident_checked){ "pings", 3, 3, 0 });
 	load_rules("[" SILENT "}]");
 	fact_set_enum(add(FACT_KIND_ARP, 9, 0), FIELD_OUTCOME, OUTCOME_WORKED);
 	run();
 	ck_assert_int_eq(judged->verdict, VERDICT_HEALTHY);
 	ck_assert_str_eq(judged->summary,
-	                 "Healthy: 4 of 5 TCP connections, 3 of 3 pings "
+	                 "Healthy: 4 of 4 TCP connections, 3 of 3 pings "
 	                 "worked.");
 	ck_assert_uint_eq(judged->n_next, 0);
 }
@@ -228,6 +251,7 @@ START_TEST(the_first_variant_that_holds_overrides)
 	ck_assert_int_eq(judged->diagnoses[0].place, PLACE_NAT);
 	ck_assert_str_eq(judged->diagnoses[0].cause, "because of 10.0.0.1");
 
+	did_something();
 	fact_set_number(f, FIELD_TRIES, 2);
 	run();
 	ck_assert_uint_eq(judged->n_diagnoses, 0);
@@ -402,6 +426,7 @@ START_TEST(a_failure_without_a_rule_is_inconclusive)
 	ck_assert_ptr_nonnull(
 		strstr(judged->next[1].command, "pktmon start --capture"));
 
+	did_something();
 	fact_set_bool(f, FIELD_GUEST_IS_END, false);
 	run();
 	ck_assert_int_eq(judged->verdict, VERDICT_HEALTHY);
@@ -481,6 +506,7 @@ END_TEST
 int main(void)
 {
 	const TTest *const tests[] = {
+		nothing_decided_is_inconclusive,
 		nothing_failed_is_healthy,
 		a_finding_is_a_diagnosis,
 		findings_of_one_rule_and_place_merge,

@@ -7,6 +7,9 @@
  * now and then. */
 #define OWN_SHARE_PERCENT 95
 
+/* Where more is flooded it still has most of them. */
+#define FLOODED_SHARE_PERCENT 50
+
 bool scene_is_guest_ip(const struct scene *s, const struct in6_addr *ip)
 {
 	for (size_t i = 0; i < s->guest.n_ips; i++)
@@ -39,7 +42,8 @@ static uint64_t frames_of(const struct station_table *t)
 	return n;
 }
 
-static bool is_own(const struct station_table *t, const struct station *st)
+static bool is_own(const struct station_table *t, const struct station *st,
+                   unsigned int share_percent)
 {
 	/* Nobody got or sent a packet of his own: who fills the capture asks. */
 	if (t->unicast == 0)
@@ -51,8 +55,7 @@ static bool is_own(const struct station_table *t, const struct station *st)
 		return true;
 	if (st->sent_in > 0 || st->sent == 0)
 		return false;
-	return (st->sent + st->received) * 100 >=
-	       t->unicast * OWN_SHARE_PERCENT;
+	return (st->sent + st->received) * 100 >= t->unicast * share_percent;
 }
 
 static uint32_t tries_of(const struct flow_table *t, const struct station *st)
@@ -69,8 +72,12 @@ static uint32_t tries_of(const struct flow_table *t, const struct station *st)
 static bool is_likelier(const struct flow_table *t, const struct station *a,
                         const struct station *b)
 {
+	uint64_t of_a = a->sent + a->received, of_b = b->sent + b->received;
+
 	if (a->sent_out > 0 && b->sent_out > 0)
 		return a->sent_out > b->sent_out;
+	if (of_a * 10 > of_b * 11 || of_b * 10 > of_a * 11)
+		return of_a > of_b;
 	if (a->many_ips != b->many_ips)
 		return !a->many_ips;
 	if (a->n_ips != b->n_ips && a->n_ips > 0 && b->n_ips > 0)
@@ -78,7 +85,8 @@ static bool is_likelier(const struct flow_table *t, const struct station *a,
 	return tries_of(t, a) > tries_of(t, b);
 }
 
-static const struct station *own_station(const struct point *point)
+static const struct station *own_station(const struct point *point,
+                                         unsigned int share_percent)
 {
 	const struct station_table *t = &point->stations;
 	const struct station *best = NULL;
@@ -86,7 +94,7 @@ static const struct station *own_station(const struct point *point)
 	for (uint32_t i = 0; i < t->count; i++) {
 		const struct station *st = &t->stations[i];
 
-		if (!is_own(t, st))
+		if (!is_own(t, st, share_percent))
 			continue;
 		if (!best || is_likelier(&point->flows, st, best))
 			best = st;
@@ -176,25 +184,34 @@ static void find_hinted(struct scene *s)
 		g->macs[g->n_macs++] = h->guest_mac;
 }
 
-void guest_find(struct scene *s)
+static void find_own(struct scene *s, unsigned int share_percent)
 {
-	struct guest *g = &s->guest;
-
-	*g = (struct guest){ .mode = NETWORK_MODE_UNKNOWN };
-	if (s->hints->has_guest_ip || s->hints->has_guest_mac) {
-		find_hinted(s);
-		return;
-	}
 	for (uint32_t i = 0; i < s->n_points; i++) {
 		const struct observation *o = &s->points[i];
 		const struct station *own;
 
 		if (o->role != CAPTURE_ROLE_VM)
 			continue;
-		own = own_station(&o->track);
+		own = own_station(&o->track, share_percent);
 		if (own)
-			add_station(g, own);
+			add_station(&s->guest, own);
 		else if (o->track.stations.count == 0)
-			find_by_ip(g, &o->track);
+			find_by_ip(&s->guest, &o->track);
 	}
+}
+
+void guest_find_sure(struct scene *s)
+{
+	s->guest = (struct guest){ .mode = NETWORK_MODE_UNKNOWN };
+	if (s->hints->has_guest_ip || s->hints->has_guest_mac)
+		find_hinted(s);
+	else
+		find_own(s, OWN_SHARE_PERCENT);
+}
+
+void guest_find(struct scene *s)
+{
+	guest_find_sure(s);
+	if (s->guest.n_macs == 0 && s->guest.n_ips == 0)
+		find_own(s, FLOODED_SHARE_PERCENT);
 }

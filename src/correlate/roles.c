@@ -171,7 +171,7 @@ static struct in6_addr common_end(const struct scene *s, enum capture_role role)
 					? CAPTURE_ROLE_VM
 					: CAPTURE_ROLE_HOST;
 	}
-	guest_find(&probe);
+	guest_find_sure(&probe);
 	if (probe.points != s->points)
 		free(probe.points);
 	for (size_t i = 0; i < probe.guest.n_ips; i++)

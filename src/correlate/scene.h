@@ -311,6 +311,9 @@ void roles_check(struct scene *s);
 /** guest_find() - Whose file is whose; the guest's MACs and addresses */
 void guest_find(struct scene *s);
 
+/** guest_find_sure() - The same, only if nearly all of its file is the guest's */
+void guest_find_sure(struct scene *s);
+
 /** guest_plan() - Its prefix and gateways; needs chains for the host's view */
 void guest_plan(struct scene *s);
 

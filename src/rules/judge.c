@@ -100,11 +100,26 @@ static const struct diagnosis *find_gate(const struct judgement *j)
 	return NULL;
 }
 
-static enum verdict decide(const struct judgement *j)
+static uint64_t decided(const struct incident_checked *c)
+{
+	return c->tried - c->undecided;
+}
+
+/* Did the guest do anything whose end was seen? */
+static bool was_active(const struct incident *incident)
+{
+	for (size_t i = 0; i < incident->n_checked; i++)
+		if (decided(&incident->checked[i]) > 0)
+			return true;
+	return false;
+}
+
+static enum verdict decide(const struct judgement *j,
+                           const struct incident *incident)
 {
 	if (j->n_diagnoses > 0)
 		return VERDICT_FAULT;
-	if (find_gate(j) || j->n_unexplained > 0)
+	if (find_gate(j) || j->n_unexplained > 0 || !was_active(incident))
 		return VERDICT_INCONCLUSIVE;
 	return VERDICT_HEALTHY;
 }
@@ -132,14 +147,14 @@ static void summarise_healthy(const struct incident *incident,
 	for (size_t i = 0; i < incident->n_checked; i++) {
 		const struct incident_checked *c = &incident->checked[i];
 
-		if (c->tried == 0)
+		if (decided(c) == 0)
 			continue;
 		strbuf_printf(out, "%s%" PRIu64 " of %" PRIu64 " %s",
-		              first ? "" : ", ", c->worked, c->tried, c->what);
+		              first ? "" : ", ", c->worked, decided(c),
+		              c->what);
 		first = false;
 	}
-	strbuf_puts(out, first ? "nothing failed, but nothing was tried either."
-	                       : " worked.");
+	strbuf_puts(out, " worked.");
 }
 
 static void summarise_inconclusive(const struct judgement *j,
@@ -149,6 +164,11 @@ static void summarise_inconclusive(const struct judgement *j,
 
 	if (gate) {
 		strbuf_puts(out, gate->statement);
+		return;
+	}
+	if (j->n_unexplained == 0) {
+		strbuf_puts(out, "The captures show nothing that the guest "
+		                 "tried, or not how it ended.");
 		return;
 	}
 	strbuf_puts(out, "Cannot tell why ");
@@ -194,7 +214,7 @@ struct judgement *judge(const struct rule_set *rules,
 	roots = root_causes_find(&findings, rules, incident);
 	diagnoses_make(j, &findings, incident);
 	find_unexplained(j, incident->facts, &findings, roots);
-	j->verdict = decide(j);
+	j->verdict = decide(j, incident);
 	j->summary = summarise(j, incident);
 	about_answer(j, incident, &findings, roots);
 	next_captures_add(j, incident, &findings, find_gate(j) != NULL);
