@@ -90,7 +90,25 @@ static void cite_all(struct cited *cited, const struct diagnosis *list,
 	}
 }
 
-static void count_cited(struct incident *incident, const struct judgement *j,
+/* An absence proves nothing where its control shows nothing either. */
+static void drop_uncontrolled(const struct incident *incident,
+                              struct diagnosis *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct diagnosis *d = &list[i];
+		size_t kept = 0;
+
+		for (size_t j = 0; j < d->n_evidence; j++) {
+			int32_t control = d->evidence[j].control;
+
+			if (control < 0 || incident->claims[control].count > 0)
+				d->evidence[kept++] = d->evidence[j];
+		}
+		d->n_evidence = kept;
+	}
+}
+
+static void count_cited(struct incident *incident, struct judgement *j,
                         const struct inputs *in)
 {
 	size_t n = incident->n_claims ? incident->n_claims : 1;
@@ -104,6 +122,9 @@ static void count_cited(struct incident *incident, const struct judgement *j,
 	cite_all(&cited, j->notes, j->n_notes);
 	if (cited.n)
 		claims_count(incident, in->captures, cited.claims, cited.n);
+	drop_uncontrolled(incident, j->diagnoses, j->n_diagnoses);
+	drop_uncontrolled(incident, j->symptoms, j->n_symptoms);
+	drop_uncontrolled(incident, j->notes, j->n_notes);
 	free(cited.seen);
 	free(cited.claims);
 }

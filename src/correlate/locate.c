@@ -130,13 +130,26 @@ static bool answered(const struct steps *st, uint32_t i)
 }
 
 static bool could_see(const struct steps *st, uint32_t i,
-                      enum path_direction direction, bool reply)
+                      enum path_direction direction, enum traffic_class class,
+                      bool reply)
 {
 	if (st->points[i] == NO_POINT)
 		return false;
 	return visibility_could_see(st->visibility, st->points[i], direction,
-	                            st->class, st->chain->host_ns,
+	                            class, st->chain->host_ns,
 	                            reply ? st->timeout_ns : 0);
+}
+
+/* The class of the answer that step @i shows: an error is ICMP. */
+static enum traffic_class answer_class(const struct steps *st, uint32_t i)
+{
+	const struct try *try = try_of(st->scene, st->seen[i]);
+
+	if (try->answer != TRY_REFUSED || try->refusal == REFUSAL_RESET)
+		return st->class;
+	return addr_is_v4(&flow_of(st->scene, st->seen[i])->key.server)
+	               ? TRAFFIC_ICMP
+	               : TRAFFIC_NDP;
 }
 
 static enum place place_between(const struct steps *st, uint32_t inner,
@@ -179,13 +192,16 @@ static struct location make_gap(const struct steps *st, enum lost_leg leg,
 static uint32_t first_absent(const struct steps *st, uint32_t from, int by,
                              enum path_direction direction, bool reply)
 {
+	enum traffic_class class = reply && answered(st, from)
+	                                   ? answer_class(st, from)
+	                                   : st->class;
 	bool unknown = false;
 
 	for (uint32_t i = from + (uint32_t)by; i < st->n; i += (uint32_t)by) {
 		if (st->relevance[reply][i] == RELEVANCE_NO)
 			continue;
 		if (st->relevance[reply][i] == RELEVANCE_YES &&
-		    could_see(st, i, direction, reply))
+		    could_see(st, i, direction, class, reply))
 			return i;
 		unknown = true;
 	}
@@ -233,7 +249,10 @@ static struct location locate_from_guest(const struct steps *st)
 		if (absent == UINT32_MAX || absent == in) {
 			/* A capture that lacks the guest's own request need
 			 * not have its answer. */
-			if (!st->seen[0])
+			if (!st->seen[0] ||
+			    (answer_class(st, in) != st->class &&
+			     !could_see(st, 0, PATH_DIRECTION_TO_GUEST,
+			                answer_class(st, in), true)))
 				return unknown;
 			absent = 0;
 		}
@@ -248,7 +267,8 @@ static struct location locate_from_guest(const struct steps *st)
 	if (absent != last)
 		return make_gap(st, LOST_LEG_REQUEST, PATH_DIRECTION_FROM_GUEST,
 		                last, absent);
-	if (last == 0 || !could_see(st, last, PATH_DIRECTION_TO_GUEST, true))
+	if (last == 0 ||
+	    !could_see(st, last, PATH_DIRECTION_TO_GUEST, st->class, true))
 		return unknown;
 	return responder(st, PLACE_BEYOND_HOST, PATH_DIRECTION_FROM_GUEST,
 	                 last);
@@ -310,9 +330,7 @@ static bool could_see_refusal(const struct steps *st, uint32_t refused_at,
 	if (!st->seen[absent] ||
 	    try_of(st->scene, st->seen[refused_at])->refusal == REFUSAL_RESET)
 		return true;
-	return visibility_could_see(st->visibility, st->points[absent], back,
-	                            TRAFFIC_ICMP, st->chain->host_ns,
-	                            st->timeout_ns);
+	return could_see(st, absent, back, answer_class(st, refused_at), true);
 }
 
 /*
@@ -401,11 +419,39 @@ struct location locate(const struct visibility *v, const struct scene *s,
 	return (struct location){ .known = false };
 }
 
-bool location_equal(const struct location *a, const struct location *b)
+static bool is_equal(const struct location *a, const struct location *b)
 {
-	if (!a->known || !b->known)
-		return a->known == b->known;
 	return a->leg == b->leg && a->direction == b->direction &&
 	       a->place == b->place && a->after == b->after &&
 	       a->before == b->before;
+}
+
+/* Steps from the guest to the inner and to the outer end of a gap */
+static void ends_of(const struct scene *s, const struct location *at,
+                    uint32_t *inner, uint32_t *outer)
+{
+	uint32_t a = s->points[at->after].depth;
+	uint32_t b = s->points[at->before].depth;
+
+	*inner = a < b ? a : b;
+	*outer = a < b ? b : a;
+}
+
+bool location_within(const struct scene *s, const struct location *narrow,
+                     const struct location *wide)
+{
+	uint32_t inner[2], outer[2];
+
+	if (!narrow->known || !wide->known)
+		return narrow->known == wide->known;
+	if (is_equal(narrow, wide))
+		return true;
+	if (narrow->leg != wide->leg || narrow->direction != wide->direction ||
+	    narrow->leg == LOST_LEG_RESPONDER || narrow->after == NO_POINT ||
+	    narrow->before == NO_POINT || wide->after == NO_POINT ||
+	    wide->before == NO_POINT)
+		return false;
+	ends_of(s, narrow, &inner[0], &outer[0]);
+	ends_of(s, wide, &inner[1], &outer[1]);
+	return inner[1] <= inner[0] && outer[0] <= outer[1];
 }

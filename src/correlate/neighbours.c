@@ -74,15 +74,22 @@ static void note_route(struct scene *s, const struct observation *o,
 		get(&s->peers, ip)->routed = true;
 }
 
+/* Others may use its address; in its own capture it is the guest itself. */
+static bool is_by_guest(const struct scene *s, const struct observation *o,
+                        const struct in6_addr *ip, struct mac mac)
+{
+	return scene_is_guest_ip(s, ip) &&
+	       (o->role == CAPTURE_ROLE_VM ||
+	        (!o->hop && scene_is_guest_mac(s, mac)));
+}
+
 static void note_flow(struct scene *s, const struct observation *o,
                       const struct flow *f)
 {
-	if (o->role == CAPTURE_ROLE_VM) {
-		if (f->sent > 0 && scene_is_guest_ip(s, &f->key.client))
-			note_sent(s, o, f, &f->key.server);
-		if (f->received > 0 && scene_is_guest_ip(s, &f->key.server))
-			note_sent(s, o, f, &f->key.client);
-	}
+	if (f->sent > 0 && is_by_guest(s, o, &f->key.client, f->client_mac))
+		note_sent(s, o, f, &f->key.server);
+	if (f->received > 0 && is_by_guest(s, o, &f->key.server, f->server_mac))
+		note_sent(s, o, f, &f->key.client);
 	if (o->hop || is_resolution(f) || f->sent == 0 || f->received == 0)
 		return;
 	note_route(s, o, &f->key.client, f->client_mac);

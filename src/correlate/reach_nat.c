@@ -295,8 +295,10 @@ static bool is_foreign_uplink(const struct scene *s,
 {
 	const struct station_table *st = &o->track.stations;
 
+	/* What ARP claims there tells which link it is. */
 	if (o->role != CAPTURE_ROLE_HOST || o->on_path ||
-	    o->track.packets < UPLINK_MIN)
+	    o->track.packets < UPLINK_MIN ||
+	    o->track.seen[TRAFFIC_ARP].count == 0)
 		return false;
 	for (uint32_t i = 0; i < st->count; i++) {
 		if (scene_is_guest_mac(s, st->stations[i].mac))

@@ -103,8 +103,10 @@ struct location run_majority(const struct scene *s, const struct visibility *v,
 
 		for (size_t j = 0; j < n; j++)
 			count += at[j].known && at[i].known &&
-			         location_equal(&at[i], &at[j]);
-		if (count > best_count) {
+			         location_within(s, &at[i], &at[j]);
+		if (count > best_count ||
+		    (count == best_count && best.known && at[i].known &&
+		     location_within(s, &at[i], &best))) {
 			best = at[i];
 			best_count = count;
 		}
