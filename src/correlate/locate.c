@@ -184,6 +184,19 @@ static struct location make_gap(const struct steps *st, enum lost_leg leg,
 	};
 }
 
+/* Would step @i have shown the packet?  An answer of another class than the
+ * request is found only where the request is. */
+static bool would_show(const struct steps *st, uint32_t i,
+                       enum path_direction direction, enum traffic_class class,
+                       bool reply)
+{
+	if (st->relevance[reply][i] != RELEVANCE_YES ||
+	    !could_see(st, i, direction, class, reply))
+		return false;
+	return class == st->class || st->seen[i] ||
+	       could_see(st, i, direction, st->class, reply);
+}
+
 /*
  * From step @from on outwards or inwards: the first step that lacks the packet
  * and would have shown it.  @from itself if there is no further one, and UINT32_MAX
@@ -200,8 +213,7 @@ static uint32_t first_absent(const struct steps *st, uint32_t from, int by,
 	for (uint32_t i = from + (uint32_t)by; i < st->n; i += (uint32_t)by) {
 		if (st->relevance[reply][i] == RELEVANCE_NO)
 			continue;
-		if (st->relevance[reply][i] == RELEVANCE_YES &&
-		    could_see(st, i, direction, class, reply))
+		if (would_show(st, i, direction, class, reply))
 			return i;
 		unknown = true;
 	}

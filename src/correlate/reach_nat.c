@@ -289,24 +289,33 @@ void nat_describe_run(const struct reach *r, struct scene *s,
 	set_isolated(s, run, f);
 }
 
+/* Is one of these addresses on the guest's link? */
+static bool is_on_link(const struct scene *s, const struct in6_addr *ips,
+                       uint8_t n)
+{
+	for (uint8_t i = 0; i < n; i++)
+		if (!addr_is_link_local(&ips[i]) &&
+		    scene_on_link(s, &ips[i]) == 1)
+			return true;
+	return false;
+}
+
 /* Is this another link of the host, with nothing of the guest's on it? */
 static bool is_foreign_uplink(const struct scene *s,
                               const struct observation *o)
 {
 	const struct station_table *st = &o->track.stations;
 
-	/* What ARP claims there tells which link it is. */
 	if (o->role != CAPTURE_ROLE_HOST || o->on_path ||
-	    o->track.packets < UPLINK_MIN ||
-	    o->track.seen[TRAFFIC_ARP].count == 0)
+	    o->track.packets < UPLINK_MIN)
 		return false;
 	for (uint32_t i = 0; i < st->count; i++) {
 		if (scene_is_guest_mac(s, st->stations[i].mac))
 			return false;
-		for (uint8_t j = 0; j < st->stations[i].n_claimed; j++)
-			if (!addr_is_link_local(&st->stations[i].claimed[j]) &&
-			    scene_on_link(s, &st->stations[i].claimed[j]) == 1)
-				return false;
+		if (is_on_link(s, st->stations[i].claimed,
+		               st->stations[i].n_claimed) ||
+		    is_on_link(s, st->stations[i].ips, st->stations[i].n_ips))
+			return false;
 	}
 	return true;
 }
