@@ -193,6 +193,8 @@ static bool newer_mac(const struct scene *s, const struct in6_addr *ip,
 		const struct observation *o = &s->points[i];
 		const struct claim_log *log = &o->track.claims;
 
+		if (o->hop)
+			continue; /* another link */
 		for (uint32_t j = claim_log_find(log, ip); j != CLAIM_LOG_NONE;
 		     j = log->bindings[j].next) {
 			const struct arp_binding *b = &log->bindings[j];
@@ -221,8 +223,8 @@ static const struct in6_addr *next_hop_ip(const struct scene *s,
 		    gateway_serves(&s->guest.gateways[i], &run->key.server) &&
 		    mac_equal(s->guest.gateways[i].mac, mac))
 			return &s->guest.gateways[i].ip;
-	return scene_on_link(s, &run->key.server) == 0 ? NULL
-	                                               : &run->key.server;
+	return scene_on_link(s, &run->key.server) == 1 ? &run->key.server
+	                                               : NULL;
 }
 
 /* The link address that the first failed request of the guest was sent to */

@@ -254,16 +254,34 @@ static uint32_t outer_point(const struct scene *s, const struct outage *all)
 	return best;
 }
 
+static bool is_seen_meanwhile(const struct scene *s, const struct outage *all,
+                              uint32_t outer, uint32_t i)
+{
+	return s->points[i].role == CAPTURE_ROLE_HOST && i != outer &&
+	       all[i].seen && all[i].out < all[outer].out / 2 &&
+	       (!all[outer].seen || all[i].since_ns > all[outer].since_ns);
+}
+
 /* Does another point of the host show the guest's frames in that time? */
 static uint32_t inner_point(const struct scene *s, const struct outage *all,
                             uint32_t outer)
 {
 	for (uint32_t i = 0; i < s->n_points; i++)
-		if (s->points[i].role == CAPTURE_ROLE_HOST && i != outer &&
-		    all[i].seen && all[i].out < all[outer].out / 2 &&
-		    (!all[outer].seen || all[i].since_ns > all[outer].since_ns))
+		if (is_seen_meanwhile(s, all, outer, i))
 			return i;
 	return NO_POINT;
+}
+
+/* Past its own port the guest's frames go on: what lacks them is the port of
+ * somebody else. */
+static bool goes_elsewhere(const struct scene *s, const struct outage *all,
+                           uint32_t outer)
+{
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if ((s->n_path == 0 || i != s->path[0]) &&
+		    s->points[i].on_path && is_seen_meanwhile(s, all, outer, i))
+			return true;
+	return false;
 }
 
 /* Frames of the guest at @point since the outage began */
@@ -324,7 +342,8 @@ static void add_outage(struct scene *s, struct fact *f)
 	if (!s->outages_known)
 		count_whole(s, all);
 	outer = outer_point(s, all);
-	if (outer == NO_POINT || vm_point(s) == NO_POINT)
+	if (outer == NO_POINT || vm_point(s) == NO_POINT ||
+	    goes_elsewhere(s, all, outer))
 		return;
 	at = &all[outer];
 	inner = inner_point(s, all, outer);
