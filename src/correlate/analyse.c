@@ -141,6 +141,7 @@ void scene_free(struct scene *s)
 
 		point_free(&o->track);
 		second_set_free(&o->holes);
+		second_set_free(&o->unread);
 		for (int class = 0; class < TRAFFIC_CLASS_COUNT; class ++)
 			second_set_free(&o->missed[class]);
 	}

@@ -10,6 +10,9 @@
 
 #define S INT64_C(1000000000)
 
+/* Zones reach from 12 hours behind to 14 ahead; two are 26 apart. */
+#define ZONES_MAX_H 26
+
 /* So many frames without one broadcast, in so long a time, is a filter. */
 #define FILTER_PACKETS 100
 #define FILTER_SPAN_NS (60 * S)
@@ -124,11 +127,37 @@ static struct window window_of(const struct scene *s, enum capture_role role)
 	return w;
 }
 
+static int64_t overlap_of(const struct window *a, const struct window *b,
+                          int64_t shift_ns)
+{
+	int64_t from = b->first_ns + shift_ns, to = b->last_ns + shift_ns;
+
+	if (from < a->first_ns)
+		from = a->first_ns;
+	if (to > a->last_ns)
+		to = a->last_ns;
+	return to - from;
+}
+
+/* Clocks that show the time of other zones differ by whole hours.  With nothing
+ * to compare them by, such files may well be of one time. */
+static bool may_be_zones(const struct window *a, const struct window *b)
+{
+	int64_t span_a = a->last_ns - a->first_ns;
+	int64_t span_b = b->last_ns - b->first_ns;
+	int64_t half = (span_a < span_b ? span_a : span_b) / 2;
+
+	for (int64_t hours = -ZONES_MAX_H; hours <= ZONES_MAX_H; hours++)
+		if (overlap_of(a, b, hours * 3600 * S) > half)
+			return true;
+	return false;
+}
+
 static void set_overlap(const struct scene *s, struct fact *f)
 {
 	struct window host = window_of(s, CAPTURE_ROLE_HOST);
 	struct window vm = window_of(s, CAPTURE_ROLE_VM);
-	int64_t from, to;
+	int64_t overlap;
 
 	if (!host.known || !vm.known)
 		return;
@@ -136,10 +165,11 @@ static void set_overlap(const struct scene *s, struct fact *f)
 		vm.first_ns -= s->clock.offset_ns;
 		vm.last_ns -= s->clock.offset_ns;
 	}
-	from = host.first_ns > vm.first_ns ? host.first_ns : vm.first_ns;
-	to = host.last_ns < vm.last_ns ? host.last_ns : vm.last_ns;
-	fact_set_number(f, FIELD_PAIR_OVERLAP, to > from ? to - from : 0);
-	fact_set_number(f, FIELD_PAIR_GAP, from > to ? from - to : 0);
+	overlap = overlap_of(&host, &vm, 0);
+	if (overlap < 0 && !s->aligned && may_be_zones(&host, &vm))
+		return;
+	fact_set_number(f, FIELD_PAIR_OVERLAP, overlap > 0 ? overlap : 0);
+	fact_set_number(f, FIELD_PAIR_GAP, overlap < 0 ? -overlap : 0);
 }
 
 static bool at_other_side(const struct scene *s, struct mac mac)

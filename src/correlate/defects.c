@@ -8,6 +8,9 @@
 /* The lacking direction may have so large a share, in percent. */
 #define ONE_WAY_REST_PERCENT 5
 
+/* An ICMP error is about what was sent so long before, at most. */
+#define ERROR_DELAY_NS (4000 * MS)
+
 /* The first and last moments of a capture are not sharp. */
 #define EDGE_NS (50 * MS)
 
@@ -273,12 +276,26 @@ static void find_missed_at_guest(struct finder *f, const struct chain *c)
 	note_missed_at_guest(s, c, class_of(flow), false);
 }
 
+static void find_unread(const struct scene *s, struct observation *o)
+{
+	for (size_t i = 0; i < o->track.n_errors; i++) {
+		const struct icmp_error *e = &o->track.errors[i];
+		int64_t host_ns = scene_host_ns(s, o, e->ts_ns);
+
+		if (!e->quoted.valid && is_guest_end(s, &e->to))
+			second_set_add_range(&o->unread,
+			                     host_ns - ERROR_DELAY_NS, host_ns);
+	}
+}
+
 void defects_find(struct scene *s)
 {
 	struct finder f = { .scene = s };
 
-	for (uint32_t i = 0; i < s->n_points; i++)
+	for (uint32_t i = 0; i < s->n_points; i++) {
 		find_one_way(s, &s->points[i]);
+		find_unread(s, &s->points[i]);
+	}
 	if (!s->aligned)
 		return;
 	note_crossings(&f);
@@ -298,6 +315,7 @@ static bool lost_at(const struct scene *s, const struct observation *o,
                     int64_t from_ns, int64_t to_ns)
 {
 	return second_set_between(&o->holes, from_ns, to_ns) ||
+	       second_set_between(&o->unread, from_ns, from_ns) ||
 	       second_set_between(&o->track.quality.gaps,
 	                          scene_point_ns(s, o, from_ns),
 	                          scene_point_ns(s, o, to_ns));

@@ -22,7 +22,8 @@ bool defects_hide(const struct scene *s, uint32_t point,
 bool defects_hide_class(const struct scene *s, enum capture_role role,
                         enum traffic_class class);
 
-/** defects_lost() - Did any capture lose packets of all kinds then? */
+/** defects_lost() - Did any capture lose packets of all kinds then, or can an
+ * answer not be read? */
 bool defects_lost(const struct scene *s, int64_t from_ns, int64_t to_ns);
 
 #endif

@@ -35,6 +35,8 @@
  * @missed:	by class: seconds, in the host's clock, of which the other file
  *		shows packets that passed here
  * @holes:	seconds, in the host's clock, of which nothing is recorded
+ * @unread:	seconds, likewise, before ICMP errors for the guest of which it
+ *		cannot be read what they are about
  */
 struct observation {
 	uint32_t capture;
@@ -52,6 +54,7 @@ struct observation {
 	bool lacks[2];
 	struct second_set missed[TRAFFIC_CLASS_COUNT];
 	struct second_set holes;
+	struct second_set unread;
 	enum point_kind kind;
 };
 

@@ -261,9 +261,11 @@ void track_icmp_error(struct point *point, const struct packet *p)
 	enum refusal refusal;
 	uint32_t flow;
 
-	if (!packet_is_icmp_error(p) || !p->icmp.quoted.valid)
+	if (!packet_is_icmp_error(p) || (!p->icmp.quoted.valid && p->cut == 0))
 		return;
 	note_error(point, p);
+	if (!p->icmp.quoted.valid)
+		return; /* the snap length hides what it is about */
 	refusal = refusal_of(p);
 	if (refusal == REFUSAL_NONE)
 		return;

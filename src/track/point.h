@@ -42,7 +42,8 @@ struct dns_hint {
 	struct in6_addr address;
 };
 
-/** struct icmp_error - One ICMP error and the flow it is about */
+/** struct icmp_error - One ICMP error and the flow it is about, unless the snap
+ * length has cut the quotation: then that is not valid */
 struct icmp_error {
 	int64_t ts_ns;
 	uint64_t frame;
