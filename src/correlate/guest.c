@@ -102,6 +102,16 @@ static const struct station *own_station(const struct point *point,
 	return best;
 }
 
+bool guest_fills(const struct scene *s, enum capture_role role)
+{
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == role &&
+		    s->points[i].track.stations.unicast > 0 &&
+		    !own_station(&s->points[i].track, OWN_SHARE_PERCENT))
+			return false;
+	return true;
+}
+
 static void add_ip(struct guest *g, const struct in6_addr *ip)
 {
 	for (size_t i = 0; i < g->n_ips; i++)

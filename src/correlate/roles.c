@@ -210,7 +210,6 @@ static bool is_swapped(const struct scene *s)
 	struct wait *waits;
 	size_t n = collect(s, &waits);
 	int64_t votes = 0;
-	bool vm_has_guest = !addr_is_zero(&vm_ip);
 
 	for (size_t i = 0; i + 1 < n; i++) {
 		if (waits[i].key != waits[i + 1].key || waits[i].at_vm ||
@@ -221,7 +220,10 @@ static bool is_swapped(const struct scene *s)
 	free(waits);
 	if (addr_is_zero(&host_ip))
 		return false;
-	return vm_has_guest ? votes < 0 : true;
+	if (votes != 0 && !addr_is_zero(&vm_ip))
+		return votes < 0;
+	return guest_fills(s, CAPTURE_ROLE_HOST) &&
+	       (addr_is_zero(&vm_ip) || !guest_fills(s, CAPTURE_ROLE_VM));
 }
 
 void roles_check(struct scene *s)

@@ -314,6 +314,10 @@ void roles_check(struct scene *s);
 /** guest_find() - Whose file is whose; the guest's MACs and addresses */
 void guest_find(struct scene *s);
 
+/** guest_fills() - Is there, at each point of the captures of @role, one machine
+ * that nearly all unicast is of? */
+bool guest_fills(const struct scene *s, enum capture_role role);
+
 /** guest_find_sure() - The same, only if nearly all of its file is the guest's */
 void guest_find_sure(struct scene *s);
 
