@@ -5,9 +5,9 @@
 
 Every sample is diagnosed as it is and transformed.  After a lossless transformation the verdict and the diagnoses
 (rule, place, direction) are the same.  After a lossy one they are the same, or vaguer: inconclusive, some of the
-diagnoses or of their symptoms, or one without its place or direction; or, where a whole protocol was taken out of a file, hidden: healthy,
-and the report says that the file hides something, since what was lost before the other file is in neither.  Never
-another fault, never a fault in a healthy pair.  Exit status 1 if anything else happened.
+diagnoses or of their symptoms, or one without its place or direction; or hidden: healthy, and the report says that a
+file hides something, or the protocol that failed was taken out of a file, so that what was lost before the other file
+is in neither.  Never another fault, never a fault in a healthy pair.  Exit status 1 if anything else happened.
 """
 import argparse
 import collections
@@ -241,6 +241,7 @@ class Result:
         self.error, self.verdict = error, report.get('verdict')
         self.diagnoses = self.named(report.get('diagnoses', []))
         self.symptoms = self.named(report.get('symptoms', []))
+        self.protocols = {s['proto'] for d in report.get('diagnoses', []) for s in d['subjects']}
         self.hints = sorted({n['rule'] for n in report.get('notes', [])}) + report.get('limits', [])
 
     @staticmethod
@@ -280,7 +281,8 @@ def compare(before, after, name, lossless):
     known = set().union(*map(weaken, before.diagnoses + before.symptoms))
     if after.verdict == 'inconclusive' or (after.diagnoses and set(after.diagnoses) <= known):
         return 'vaguer'
-    if after.verdict == 'healthy' and name in HIDING and set(after.hints) & HINTS:
+    if after.verdict == 'healthy' and before.verdict != 'healthy' and (
+            set(after.hints) & HINTS or name in HIDING and before.protocols <= {name.split('-')[1]}):
         return 'hidden'
     return 'changed'
 
