@@ -390,8 +390,8 @@ static void add_refusal(struct maker *m, const struct terms *t)
 
 	addr_text(&t->refused_by, by);
 	claim_add_ip(c, CLAIM_IP_SRC, &t->refused_by);
+	claim_add_ip(c, CLAIM_IP_DST, &t->client);
 	if (t->refusal == REFUSAL_RESET) {
-		claim_add_ip(c, CLAIM_IP_DST, &t->client);
 		claim_add_number(c, CLAIM_TCP_RST, 1);
 		claim_add_number(c, CLAIM_TCP_SRC_PORT, t->server_port);
 		add_ids(c, CLAIM_TCP_DST_PORT, t->ports, t->n_ports);

@@ -73,6 +73,16 @@ bool chain_is_refused(const struct scene *s, const struct visibility *v,
 	return try_state(v, s, c) == TRY_STATE_REFUSED;
 }
 
+const struct sighting *run_refusal_at(const struct scene *s,
+                                      const struct chain *c)
+{
+	const struct sighting *inside = try_reference(s, c);
+
+	return sighting_try(s, inside)->answer == TRY_REFUSED
+	               ? inside
+	               : try_client_end(s, c);
+}
+
 const struct try *run_refused_try(const struct scene *s,
                                   const struct visibility *v,
                                   const struct run *run)
@@ -80,7 +90,7 @@ const struct try *run_refused_try(const struct scene *s,
 	for (size_t i = 0; i < run->n_chains; i++)
 		if (chain_is_refused(s, v, run->chains[i]))
 			return sighting_try(s,
-			                    try_client_end(s, run->chains[i]));
+			                    run_refusal_at(s, run->chains[i]));
 	return NULL;
 }
 
