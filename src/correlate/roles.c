@@ -191,9 +191,13 @@ static int vote(const struct wait *host, const struct wait *vm,
 	bool from_vm = addr_equal(&vm->client, vm_ip);
 	bool to_vm = addr_equal(&vm->server, vm_ip);
 	bool from_host = addr_equal(&host->client, host_ip);
+	bool to_host = addr_equal(&host->server, host_ip);
 	bool out = from_vm || from_host;
 
-	if (!out && !to_vm && !addr_equal(&host->server, host_ip))
+	if (!out && !to_vm && !to_host)
+		return 0;
+	/* Between these two it looks the same, whichever is the guest. */
+	if ((from_vm && to_host) || (from_host && to_vm))
 		return 0;
 	if (vm->ttl != host->ttl)
 		return (vm->ttl > host->ttl) == out ? 1 : -1;

@@ -32,7 +32,7 @@ const struct sighting *run_sighting(const struct scene *s,
 	return NULL;
 }
 
-/* Tries, but a client that asks again at once where it was refused asked once. */
+/* Tries, but a client that asks again when it has been refused asked once. */
 static size_t distinct_tries(const struct scene *s, const struct run *run)
 {
 	size_t n = 0;
@@ -45,7 +45,8 @@ static size_t distinct_tries(const struct scene *s, const struct run *run)
 		if (try->answer == TRY_REFUSED && try->older != FLOW_NONE)
 			older = &s->points[at->point]
 			                 .track.flows.tries[try->older];
-		n += !older || older->id != try->id;
+		n += !older || older->id != try->id ||
+		     older->answer_ns > try->ts_ns;
 	}
 	return n;
 }
