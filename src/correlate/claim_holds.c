@@ -236,6 +236,30 @@ static bool get_quoted_dst(const struct packet *p, struct subject *out)
 	return packet_is_icmp_error(p) && p->icmp.quoted.valid;
 }
 
+static bool get_quoted_port(const struct packet *p, uint8_t ip_proto,
+                            struct subject *out)
+{
+	out->number = p->icmp.quoted.src_port;
+	return packet_is_icmp_error(p) && p->icmp.quoted.valid &&
+	       p->icmp.quoted.ip_proto == ip_proto;
+}
+
+static bool get_quoted_tcp(const struct packet *p, struct subject *out)
+{
+	return get_quoted_port(p, IP_PROTO_TCP, out);
+}
+
+static bool get_quoted_udp(const struct packet *p, struct subject *out)
+{
+	return get_quoted_port(p, IP_PROTO_UDP, out);
+}
+
+static bool get_quoted_icmp_id(const struct packet *p, struct subject *out)
+{
+	return get_quoted_port(p, IP_PROTO_ICMP, out) ||
+	       get_quoted_port(p, IP_PROTO_ICMPV6, out);
+}
+
 static bool get_not_quoted(const struct packet *p, struct subject *out)
 {
 	(void)out;
@@ -293,6 +317,9 @@ static const struct {
 	[CLAIM_DHCP_TYPE] = { get_dhcp_type, COMPARE_NUMBER },
 	[CLAIM_ND_TARGET] = { get_nd_target, COMPARE_IP },
 	[CLAIM_QUOTED_DST] = { get_quoted_dst, COMPARE_IP },
+	[CLAIM_QUOTED_TCP_SRC_PORT] = { get_quoted_tcp, COMPARE_NUMBER },
+	[CLAIM_QUOTED_UDP_SRC_PORT] = { get_quoted_udp, COMPARE_NUMBER },
+	[CLAIM_QUOTED_ICMP_ID] = { get_quoted_icmp_id, COMPARE_NUMBER },
 	[CLAIM_NOT_QUOTED] = { get_not_quoted, COMPARE_NOTHING },
 };
 

@@ -74,8 +74,10 @@ static void add_icmp(struct claim *c, const struct terms *t, bool reply)
 	add_ends(c, t, reply);
 	claim_add_number(c, CLAIM_ICMP_TYPE, type);
 	add_ids(c, CLAIM_ICMP_ID, t->ports, t->n_ports);
-	if (!t->has_client)
+	if (!t->has_client) {
 		add_ids(c, CLAIM_ICMP_SEQ, t->ids, t->n_ids);
+		add_ids(c, CLAIM_IP_ID, t->ip_ids, t->n_ip_ids);
+	}
 	claim_add_flag(c, CLAIM_NOT_QUOTED);
 }
 
@@ -108,6 +110,8 @@ static void add_udp(struct claim *c, const struct terms *t, bool reply)
 	                 t->server_port);
 	add_ids(c, reply ? CLAIM_UDP_DST_PORT : CLAIM_UDP_SRC_PORT, t->ports,
 	        t->n_ports);
+	if (!t->has_client)
+		add_ids(c, CLAIM_IP_ID, t->ip_ids, t->n_ip_ids);
 	claim_add_flag(c, CLAIM_NOT_QUOTED);
 }
 
@@ -360,6 +364,9 @@ static void add_set(struct maker *m, const struct terms *t, bool reply)
 
 	if (e.total == 0 && !can_control(m, t->point, direction))
 		return;
+	/* Nothing tells an answer to what was not seen from those to others. */
+	if (reply && !t->has_client && m->run->key.protocol != PROTOCOL_DNS)
+		return;
 	c = new_claim(m, t->point, &e.claim);
 	add_terms(m, c, t, reply);
 	add_time(m, c, t);
@@ -373,6 +380,16 @@ static void add_set(struct maker *m, const struct terms *t, bool reply)
 				      : "not seen at any point";
 	}
 	fact_add_evidence(m->fact, &e);
+}
+
+/* What tells one request from another in the ICMP error that quotes it */
+static enum claim_field quoted_field(uint32_t protocol)
+{
+	if (protocol == PROTOCOL_TCP)
+		return CLAIM_QUOTED_TCP_SRC_PORT;
+	if (protocol == PROTOCOL_ICMP)
+		return CLAIM_QUOTED_ICMP_ID;
+	return CLAIM_QUOTED_UDP_SRC_PORT;
 }
 
 /* The reset or ICMP error that came instead of an answer */
@@ -404,6 +421,8 @@ static void add_refusal(struct maker *m, const struct terms *t)
 
 		/* Of the quoted packet tshark sees the addresses, too. */
 		claim_add_ip(c, CLAIM_QUOTED_DST, &t->server);
+		add_ids(c, quoted_field(m->run->key.protocol), t->ports,
+		        t->n_ports);
 		claim_add_numbers(c, CLAIM_ICMP_TYPE, is_v4(t) ? v4 : v6, 2);
 		c->what = text_format("ICMP errors of %s", by);
 	}

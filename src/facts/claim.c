@@ -91,6 +91,10 @@ static const struct name names[CLAIM_FIELD_COUNT] = {
 	[CLAIM_QUOTED_DST] = { .name = "ip.dst",
 	                       .v6 = "ipv6.dst",
 	                       .form = FORM_IP },
+	[CLAIM_QUOTED_TCP_SRC_PORT] = { .name = "tcp.srcport" },
+	[CLAIM_QUOTED_UDP_SRC_PORT] = { .name = "udp.srcport" },
+	[CLAIM_QUOTED_ICMP_ID] = { .name = "icmp.ident",
+	                           .v6 = "icmpv6.echo.identifier" },
 	[CLAIM_NOT_QUOTED] = { .name = "!(icmp.type in {3, 4, 5, 11, 12})",
 	                       .v6 = "!(icmpv6.type in {1, 2, 3, 4})",
 	                       .form = FORM_FLAG },
@@ -198,6 +202,9 @@ static bool term_is_v6(const struct claim_term *t)
 	case CLAIM_DNS_ID:
 	case CLAIM_DNS_RESPONSE:
 	case CLAIM_DHCP_TYPE:
+	case CLAIM_QUOTED_TCP_SRC_PORT:
+	case CLAIM_QUOTED_UDP_SRC_PORT:
+	case CLAIM_QUOTED_ICMP_ID:
 	case CLAIM_NOT_QUOTED:
 	case CLAIM_FIELD_COUNT:
 		break;

@@ -50,6 +50,9 @@ enum claim_field {
 	CLAIM_DHCP_TYPE,
 	CLAIM_ND_TARGET,
 	CLAIM_QUOTED_DST, /* ip.dst of the packet that an ICMP error quotes */
+	CLAIM_QUOTED_TCP_SRC_PORT, /* and its ports or its id */
+	CLAIM_QUOTED_UDP_SRC_PORT,
+	CLAIM_QUOTED_ICMP_ID,
 	CLAIM_NOT_QUOTED, /* not an ICMP error: they quote other packets */
 	CLAIM_FIELD_COUNT,
 };
