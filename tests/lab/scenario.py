@@ -408,9 +408,9 @@ def make(name, seed, attempt, target):
 import scenarios  # noqa: E402,F401
 import scenarios_alike  # noqa: E402,F401
 import scenarios_gw_nat  # noqa: E402,F401
-import scenarios_nat  # noqa: E402,F401
-import scenarios_noise  # noqa: E402,F401
 import scenarios_l2  # noqa: E402,F401
 import scenarios_l3  # noqa: E402,F401
 import scenarios_l4  # noqa: E402,F401
+import scenarios_nat  # noqa: E402,F401
+import scenarios_noise  # noqa: E402,F401
 import scenarios_v6  # noqa: E402,F401

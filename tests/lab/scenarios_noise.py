@@ -24,6 +24,7 @@ def raw(frames, gap):
 # Virtual routers
 
 def virtual_routers(s):
+    """Virtual routers announce themselves (VRRP, HSRP, CARP, OSPF)."""
     w = s.w
     number = s.rng.randint(1, 250)
     vrrp_mac, hsrp_mac = f'00:00:5e:00:01:{number:02x}', f'00:00:0c:07:ac:{number:02x}'
@@ -71,7 +72,6 @@ def leases(s):
     """The guest renews its lease; it and others ask for options that nobody gives; a stranger looks for a server."""
     w = s.w
     server = w.router if s.mode == 'bridged' else w.host
-    server_mac = w.router.mac if s.mode == 'bridged' else w.bridge_mac
     server_ip, xid = w.gateway, s.rng.getrandbits(32)
     given = b'\x36\x04' + socket.inet_aton(server_ip) + b'\x33\x04\0\0\x0e\x10\x01\x04\xff\xff\xff\0\x03\x04' + socket.inet_aton(w.gateway)
     given += b'\x06\x04' + socket.inet_aton(w.dns)
@@ -92,7 +92,6 @@ def leases(s):
             sock.settimeout(60)
             _, client = sock.recvfrom(2000)
             sock.sendto(boot(2, 5, xid, w.vm.mac, w.vm.ip, given), client)
-    del server_mac
     traffic.in_thread(server.ns, serve)
     s.at(s.when(2, 4), w.vm, renew)
     inform = boot(1, 8, s.rng.getrandbits(32), w.vm.mac, w.vm.ip, b'\x37\x03\x01\x03\x06')
@@ -106,7 +105,7 @@ def leases(s):
 
 # Scanners
 
-def half_scan(address, ports, source, target_mac, mac, times=1):
+def half_scan(address, ports, times=2):
     """SYNs of a scanner; its kernel resets what answers."""
     for _ in range(times):
         for port in ports:
@@ -132,7 +131,7 @@ def scanners(s):
     for target in targets:
         s.at(s.when(1, 3), w.s2, traffic.scan, target, ports, 0.03)
         s.at(s.when(4, 5), w.s2, traffic.scan, target, ports, 0.03)
-        s.at(s.when(5, 7), w.s2, half_scan, target, ports, '', '', '')
+        s.at(s.when(5, 7), w.s2, half_scan, target, ports)
         s.at(s.when(6, 8), w.s2, udp_scan, target, [p for p in ports if p != 53][:12])
     s.at(s.when(1, 3), w.guests[0], traffic.scan, w.guests[1].ip, ports, 0.03)
     if s.mode != 'bridged':
@@ -331,9 +330,8 @@ def host_trouble(s):
 def names_wrong(s):
     """Names that do not exist, asked for again and again."""
     w = s.w
-    if s.mode == 'bridged' or s.mode in ('nat', 'routed', 'host-only'):
-        for number in range(6):
-            s.at(1 + 1.2 * number, w.vm, traffic.dns_client, w.dns, [f'no-such-{number}.{w.domain}', f'db{number}.corp.example'])
+    for number in range(6):
+        s.at(1 + 1.2 * number, w.vm, traffic.dns_client, w.dns, [f'no-such-{number}.{w.domain}', f'db{number}.corp.example'])
 
 
 def late_closes(s):
@@ -351,27 +349,76 @@ def late_closes(s):
         s.at(1 + 1.3 * number, w.vm, traffic.connect, server.ip, 8090, 3)
 
 
+def oddities(s):
+    """Frames that are none of IP, of other VLANs, or broken."""
+    w, rng = s.w, s.rng
+    frames = []
+    for number in range(8):
+        mac, ip = w.machine_mac(), w.lan_ip() if number < 4 else f'{w.lan_prefix}.251'
+        frames += [
+            ethernet(mac, '01:80:c2:00:00:0e', 0x88cc, b'\x02\x07\x04' + hexmac(mac) + b'\x04\x02\x07p\x06\x02\0\x78\0\0'),
+            ethernet(mac, '01:00:0c:cc:cc:cc', 30, b'\xaa\xaa\x03\0\0\x0c\x20\0\x02\xb4' + random.randbytes(20)),
+            ethernet(mac, '01:80:c2:00:00:03', 0x888e, b'\x01\x01\0\0'),
+            ethernet(mac, 'ff:ff:ff:ff:ff:ff', 0x0842, b'\xff' * 6 + hexmac(w.s1.mac) * 16),
+            ethernet(mac, 'ff:ff:ff:ff:ff:ff', 0x8899, b'\x23' + b'\0' * 20),
+            ethernet(mac, 'ff:ff:ff:ff:ff:ff', 0x88e1, random.randbytes(40)),
+            ethernet(mac, 'ff:ff:ff:ff:ff:ff', 0x8100, struct.pack('!HH', rng.randint(2, 4000), 0x806) + arp(mac, ip, f'{w.lan_prefix}.252')[14:]),
+            ethernet(mac, '01:00:5e:00:00:01', 0x800, ipv4(ip, '224.0.0.1', 2, b'\x11\x64\xee\x9b\0\0\0\0', 1, number, b'\x94\4\0\0')),
+            ethernet(mac, '01:00:5e:00:00:0a', 0x800, ipv4(ip, '224.0.0.10', 88, random.randbytes(40), 2, number)),
+            ethernet(mac, 'ff:ff:ff:ff:ff:ff', 0x800, ipv4(ip, f'{w.lan_prefix}.255', 1, b'\x08\0\0\0\0\1\0\1' + b'x' * 32, 64, number)),
+            ethernet(mac, 'ff:ff:ff:ff:ff:ff', 0x800, b'\x45\0\xff\xff' + random.randbytes(20)),
+            ethernet(mac, 'ff:ff:ff:ff:ff:ff', 0x800, b'\x4f\0\0\x20' + random.randbytes(10)),
+            ethernet(mac, '33:33:00:00:00:01', 0x86dd, b'\x60' + random.randbytes(30))]
+    rng.shuffle(frames)
+    s.at(0.5, w.noise, raw, frames, 0.09)
+
+
+def guest_scans(s):
+    """The guest looks for open ports of its neighbours, like an inventory tool."""
+    w, rng = s.w, s.rng
+    servers = [w.s1.ip, w.s2.ip] if s.mode != 'host-only' else [g.ip for g in w.guests]
+    for number, server in enumerate(servers):
+        s.at(1.5 + 3 * number, w.vm, traffic.scan, server, rng.sample(ALL_PORTS, 14), 0.03)
+    s.at(4.5, w.vm, traffic.scan, servers[0], [rng.choice(ALL_PORTS)], 0.03)
+
+
+def servfail(s):
+    """A resolver that cannot resolve."""
+    w = s.w
+    server = w.s2 if s.mode != 'host-only' else w.guests[0]
+    address = w.lan_ip() if s.mode != 'host-only' else w.guest_ip()
+    server.ns.ip(f'addr add {address}/24 dev eth0')
+
+    def serve():
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind((address, 53))
+        while True:
+            query, client = sock.recvfrom(1500)
+            sock.sendto(query[:2] + b'\x81\x82' + query[4:6] + b'\0' * 6 + query[12:], client)
+    traffic.in_thread(server.ns, serve)
+    s.at(s.when(1, 3), w.vm, traffic.dns_client, address, ['a.example.com', 'b.example.com'])
+
+
 KINDS = {f.__name__: f for f in (virtual_routers, gratuitous, leases, scanners, filtered_scan, strangers, slow, few_losses,
                                  storm, router_wanted, names_on_the_link, quitters, patient, ends, host_trouble,
-                                 names_wrong, late_closes)}
-LAN_ONLY = {'virtual_routers', 'storm'}
+                                 names_wrong, late_closes, oddities, guest_scans, servfail)}
 
 
-def noise(s, names=()):
-    chosen = list(names) or s.rng.sample(sorted(set(KINDS) - {'few_losses'}), 8)
-    if 'filtered_scan' in chosen and 'scanners' in chosen:
-        chosen.remove('filtered_scan')
-    print(s.name, ' '.join(chosen), flush=True)
+def noise(s, *names):
+    """The noises of these names, or some that the seed chooses."""
+    chosen = list(names) or s.rng.sample(sorted(set(KINDS) - {'few_losses', 'filtered_scan'}), 6)
     for name in chosen:
         KINDS[name](s)
     s.audited = False
+    s.expect(why=s.expected['why'] + ' ' + ' '.join(KINDS[name].__doc__.splitlines()[0] for name in chosen))
     if s.mode == 'host-only':
         s.expect(mode=None)
 
 
-for _mode, _point in [('bridged', 'uplink'), ('bridged', 'bridge'), ('bridged', 'port'), ('bridged', 'any'), ('bridged', 'port+uplink'),
-                      ('nat', 'uplink'), ('nat', 'port'), ('nat', 'any'), ('nat', 'port+uplink'),
-                      ('routed', 'uplink'), ('routed', 'any'), ('routed', 'port'), ('host-only', 'port'), ('host-only', 'any'), ('host-only', 'bridge')]:
-    add(f'noise-{_mode}-{_point.replace("port+uplink", "two-points")}', 'noise', noise, mode=_mode, point=_point)
-    for _kind in KINDS:
-        add(f'noise-{_kind}-{_mode}-{_point.replace("port+uplink", "two-points")}', 'noise', noise, (_kind,), mode=_mode, point=_point)
+for _mode, _points in [('bridged', ['uplink', 'bridge', 'port', 'any', 'port+uplink']), ('nat', ['uplink', 'port', 'any', 'port+uplink']),
+                       ('routed', ['uplink', 'any', 'port']), ('host-only', ['port', 'any', 'bridge'])]:
+    for _point in _points:
+        add(f'noise-{_mode}-{_point.replace("port+uplink", "two-points")}-healthy',
+            'Much goes on, and nothing is wrong with the guest.', noise, mode=_mode, point=_point)
+add('noise-losses-healthy', 'Nothing is wrong with the guest.', noise, 'few_losses', point='port+uplink')
+add('noise-filtered-scan-healthy', 'Nothing is wrong with the guest.', noise, 'filtered_scan')
