@@ -75,6 +75,24 @@ START_TEST(addresses_choose_the_ip_version)
 }
 END_TEST
 
+START_TEST(errors_are_told_apart_by_what_they_quote)
+{
+	const int64_t ports[] = { 40000, 40002 };
+	struct claim tcp = { .linktype = EN10MB };
+	struct claim echo = { .linktype = EN10MB };
+	struct in6_addr a = ip("10.0.0.9"), b = ip("2001:db8::9");
+
+	claim_add_ip(&tcp, CLAIM_QUOTED_DST, &a);
+	claim_add_numbers(&tcp, CLAIM_QUOTED_TCP_SRC_PORT, ports, 2);
+	check_filter(&tcp, "ip.dst == 10.0.0.9 && "
+	                   "tcp.srcport in {40000, 40002}");
+	claim_add_ip(&echo, CLAIM_QUOTED_DST, &b);
+	claim_add_number(&echo, CLAIM_QUOTED_ICMP_ID, 7);
+	check_filter(&echo, "ipv6.dst == 2001:db8::9 && "
+	                    "icmpv6.echo.identifier == 7");
+}
+END_TEST
+
 START_TEST(cooked_frames_have_no_destination)
 {
 	static const uint32_t cooked[] = { SLL, SLL2 };
@@ -168,6 +186,7 @@ int main(void)
 		arp_requests_of_a_guest,
 		several_values_are_a_set,
 		addresses_choose_the_ip_version,
+		errors_are_told_apart_by_what_they_quote,
 		cooked_frames_have_no_destination,
 		ethernet_frames_have_both_addresses,
 		time_keeps_nanoseconds,
