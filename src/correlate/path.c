@@ -16,6 +16,9 @@ struct distance {
 	uint32_t n;
 };
 
+/* So many tries without an answer are no accident. */
+#define UNANSWERED_MIN 3
+
 /* What the tries seen at the guest and at one host point say of that point */
 struct votes {
 	uint32_t of;         /* unicast tries that some host point shows */
@@ -215,8 +218,9 @@ static void name_kinds(struct scene *s)
 }
 
 /*
- * A private address on the way to a public one, and not one answer: that is no
- * routed network but a NAT that does not translate.
+ * A private address on the way to a public one again and again, and not one
+ * answer: that is no routed network but a NAT that does not translate.  UDP need
+ * not be answered.
  */
 static bool is_broken_nat(const struct scene *s, uint32_t point)
 {
@@ -232,9 +236,11 @@ static bool is_broken_nat(const struct scene *s, uint32_t point)
 			continue;
 		if (f->received > 0)
 			return false;
+		if (f->key.protocol == PROTOCOL_UDP)
+			continue;
 		tries += f->n_tries;
 	}
-	return tries > 0;
+	return tries >= UNANSWERED_MIN;
 }
 
 static void find_mode(struct scene *s)
