@@ -207,8 +207,8 @@ static uint64_t port_answers(const struct scene *s,
 		const struct observation *o = &s->points[i];
 		const struct station_table *t = &o->track.stations;
 
-		for (uint32_t j = 0;
-		     o->role == CAPTURE_ROLE_VM && j < t->count; j++)
+		for (uint32_t j = 0; o->role == CAPTURE_ROLE_VM && j < t->count;
+		     j++)
 			if (is_port_itself(o, t->stations[j].mac, outer))
 				n += t->stations[j].sent;
 	}
