@@ -172,6 +172,37 @@ START_TEST(protocols_are_named)
 }
 END_TEST
 
+START_TEST(inside_of_tunnels_and_outside)
+{
+	struct claim inside = { .linktype = EN10MB };
+	struct claim outside = { .linktype = EN10MB };
+
+	claim_add_number(&inside, CLAIM_VXLAN, 100);
+	claim_add_number(&inside, CLAIM_GENEVE, 9);
+	claim_add_number(&inside, CLAIM_GRE_KEY, 7);
+	claim_add_flag(&inside, CLAIM_GRE_PLAIN);
+	check_filter(&inside, "vxlan.vni == 100 && geneve.vni == 9 && "
+	                      "gre.key == 7 && gre && !gre.key");
+	claim_add_flag(&outside, CLAIM_TUNNELLED);
+	claim_negate_last(&outside);
+	claim_add_number(&outside, CLAIM_UDP_DST_PORT, 4789);
+	check_filter(&outside, "!(vxlan || geneve || gre) && "
+	                       "udp.dstport == 4789");
+}
+END_TEST
+
+START_TEST(terms_are_taken_back)
+{
+	struct claim c = { .linktype = EN10MB };
+
+	claim_add_flag(&c, CLAIM_TUNNELLED);
+	claim_add_number(&c, CLAIM_UDP_DST_PORT, 4789);
+	claim_drop(&c, CLAIM_TUNNELLED);
+	claim_drop(&c, CLAIM_TIME);
+	check_filter(&c, "udp.dstport == 4789");
+}
+END_TEST
+
 START_TEST(no_condition_is_every_frame)
 {
 	struct claim c = { .linktype = EN10MB };
@@ -192,6 +223,8 @@ int main(void)
 		time_keeps_nanoseconds,
 		tcp_dns_dhcp_and_neighbours,
 		protocols_are_named,
+		inside_of_tunnels_and_outside,
+		terms_are_taken_back,
 		no_condition_is_every_frame,
 		NULL,
 	};

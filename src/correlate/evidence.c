@@ -107,6 +107,9 @@ static void add_udp(struct claim *c, const struct terms *t, bool reply)
 	                 t->server_port);
 	add_ids(c, reply ? CLAIM_UDP_DST_PORT : CLAIM_UDP_SRC_PORT, t->ports,
 	        t->n_ports);
+	/* It is about the tunnel, not about what is inside. */
+	if (t->server_port == PORT_VXLAN || t->server_port == PORT_GENEVE)
+		claim_drop(c, CLAIM_TUNNELLED);
 	if (!t->has_client)
 		add_ids(c, CLAIM_IP_ID, t->ip_ids, t->n_ip_ids);
 	claim_add_flag(c, CLAIM_NOT_QUOTED);

@@ -27,6 +27,8 @@ struct reader {
 	bool at_end;
 	int64_t host_ns;
 	struct packet packet;
+	struct packet inner; /* what it carries: the next one */
+	bool has_inner;
 	const struct observation *point;
 };
 
@@ -48,21 +50,16 @@ static struct waiting *entry(struct merge *m, size_t i)
 	return &m->queue[i & (m->capacity - 1)];
 }
 
-static const struct observation *
-find_point(const struct scene *s, uint32_t capture, const struct packet *p)
-{
-	for (uint32_t i = 0; i < s->n_points; i++)
-		if (s->points[i].capture == capture &&
-		    s->points[i].interface == p->interface &&
-		    s->points[i].ifindex == p->ifindex)
-			return &s->points[i];
-	return NULL;
-}
-
-static void advance(struct merge *m, struct reader *r)
+/* The next packet, be it inside the last one; false at the end */
+static bool next_packet(const struct scene *s, struct reader *r)
 {
 	struct frame frame;
 
+	if (r->has_inner) {
+		r->packet = r->inner;
+		r->has_inner = false;
+		return true;
+	}
 	while (capture_next(r->capture, &frame) == CAPTURE_FRAME) {
 		const struct capture_interface *ci =
 			capture_interface(r->capture, frame.interface);
@@ -70,7 +67,17 @@ static void advance(struct merge *m, struct reader *r)
 		if (!ci->supported)
 			continue;
 		packet_decode(&frame, ci->linktype, &r->packet);
-		r->point = find_point(m->scene, r->index, &r->packet);
+		r->has_inner =
+			scene_open_tunnel(s, r->index, &r->packet, &r->inner);
+		return true;
+	}
+	return false;
+}
+
+static void advance(struct merge *m, struct reader *r)
+{
+	while (next_packet(m->scene, r)) {
+		r->point = scene_point_of(m->scene, r->index, &r->packet);
 		if (!r->point)
 			continue;
 		r->host_ns = scene_host_ns(m->scene, r->point, r->packet.ts_ns);
@@ -306,7 +313,7 @@ static void run(struct merge *m)
 		            &r->packet, r->host_ns);
 		if (is_guests(m, r, &direction))
 			feed(m, r, key, direction);
-		else if (r->point->role == CAPTURE_ROLE_HOST)
+		else if (r->point->role == CAPTURE_ROLE_HOST && !r->has_inner)
 			m->scene->incident->host_others++;
 		advance(m, r);
 	}

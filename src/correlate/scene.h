@@ -19,12 +19,16 @@
 #define GUEST_IPS_MAX 16
 #define GUEST_MACS_MAX 8
 #define SCENE_POINTS_MAX 64
+/* So many may be points, those inside of tunnels included */
+#define TUNNEL_POINTS_MAX 48
 #define NO_POINT UINT32_MAX
 
 /**
  * struct observation - One observation point of one capture
  * @capture:	index of the capture
  * @point_index: index among the points of the capture
+ * @tunnel:	its packets come out of this tunnel, which makes a point of its own
+ * @carries_tunnels: some of its packets carry others, opened or not
  * @track:	what its packets tell
  * @on_path:	unicast of the guest passes here
  * @depth:	place along the path from the guest (0), for points on it
@@ -43,6 +47,8 @@ struct observation {
 	uint32_t point_index;
 	uint32_t interface;
 	int64_t ifindex;
+	struct tunnel tunnel;
+	bool carries_tunnels;
 	uint32_t linktype;
 	enum capture_role role;
 	struct point track;
@@ -235,6 +241,7 @@ struct scene {
 	enum capture_role *roles; /* as used, after an exchange */
 	struct observation *points;
 	uint32_t n_points;
+	bool points_full;
 	bool swapped;
 	bool same_file;
 	struct guest guest;
@@ -257,6 +264,15 @@ struct scene {
 	struct incident *incident;
 	const struct hints *hints;
 };
+
+/** scene_point_of() - The observation that @p of @capture belongs to; NULL */
+struct observation *scene_point_of(const struct scene *s, uint32_t capture,
+                                   const struct packet *p);
+
+/** scene_open_tunnel() - What @p of @capture carries for a guest; false: it does
+ * not.  A guest's own tunnels stay closed: it is their end. */
+bool scene_open_tunnel(const struct scene *s, uint32_t capture,
+                       const struct packet *p, struct packet *inner);
 
 /** scene_host_ns() - Time @ts_ns of a point in the host's clock */
 int64_t scene_host_ns(const struct scene *s, const struct observation *o,
@@ -330,8 +346,17 @@ void align_run(struct scene *s);
 /** chains_build() - The same try at all points */
 void chains_build(struct scene *s);
 
+/** tunnel_title() - "VXLAN 100"; owned by the caller; NULL for no tunnel */
+char *tunnel_title(const struct tunnel *t);
+
+/** tunnels_settle() - Forget the networks of others in tunnels */
+void tunnels_settle(struct scene *s);
+
 /** path_find() - Points in order, network mode, addresses behind NAT */
 void path_find(struct scene *s);
+
+/** path_mode_of() - The mode of one NIC of the guest */
+enum network_mode path_mode_of(const struct scene *s, size_t nic);
 
 /** isolation_find() - Is the guest in a host-only network? */
 void isolation_find(struct scene *s);
@@ -376,6 +401,9 @@ bool announce_found(const struct scene *s);
 
 /** announce_fact() - Into @f: what went astray */
 void announce_fact(struct scene *s, struct fact *f);
+
+/** nics_describe() - The guest's NICs for the report */
+void nics_describe(struct scene *s);
 
 /** nic_facts() - The facts about the guest's NIC */
 void nic_facts(struct scene *s);

@@ -78,7 +78,7 @@ enum packet_status decode_ethertype(struct packet *p, struct cursor *c)
 	return PACKET_STATUS_UNSUPPORTED;
 }
 
-static enum packet_status decode_ethernet(struct packet *p, struct cursor *c)
+enum packet_status decode_ethernet(struct packet *p, struct cursor *c)
 {
 	p->eth_dst = cursor_mac(c);
 	p->eth_src = cursor_mac(c);

@@ -45,6 +45,12 @@ struct name {
 static const struct name names[CLAIM_FIELD_COUNT] = {
 	[CLAIM_INTERFACE] = { .name = "frame.interface_id" },
 	[CLAIM_IFINDEX] = { .name = "sll.ifindex" },
+	[CLAIM_VXLAN] = { .name = "vxlan.vni" },
+	[CLAIM_GENEVE] = { .name = "geneve.vni" },
+	[CLAIM_GRE_KEY] = { .name = "gre.key" },
+	[CLAIM_GRE_PLAIN] = { .name = "gre && !gre.key", .form = FORM_FLAG },
+	[CLAIM_TUNNELLED] = { .name = "vxlan || geneve || gre",
+	                      .form = FORM_FLAG },
 	[CLAIM_TIME] = { .name = "frame.time_epoch", .form = FORM_TIME },
 	[CLAIM_ETH_SRC] = { .name = "eth.src",
 	                    .cooked = "sll.src.eth",
@@ -162,6 +168,18 @@ void claim_negate_last(struct claim *c)
 	c->terms[c->n_terms - 1].negated = true;
 }
 
+void claim_drop(struct claim *c, enum claim_field field)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->n_terms; i++)
+		if (c->terms[i].field == field)
+			free(c->terms[i].values);
+		else
+			c->terms[kept++] = c->terms[i];
+	c->n_terms = kept;
+}
+
 static bool term_is_v6(const struct claim_term *t)
 {
 	switch (t->field) {
@@ -176,6 +194,11 @@ static bool term_is_v6(const struct claim_term *t)
 		return true;
 	case CLAIM_INTERFACE:
 	case CLAIM_IFINDEX:
+	case CLAIM_VXLAN:
+	case CLAIM_GENEVE:
+	case CLAIM_GRE_KEY:
+	case CLAIM_GRE_PLAIN:
+	case CLAIM_TUNNELLED:
 	case CLAIM_TIME:
 	case CLAIM_ETH_SRC:
 	case CLAIM_ETH_DST:
