@@ -161,6 +161,7 @@ void scene_free(struct scene *s)
 	}
 	free(s->points);
 	free(s->sightings);
+	doubles_free(&s->doubles);
 	neighbours_free(&s->peers);
 	free(s->chains);
 	free(s->roles);

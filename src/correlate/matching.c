@@ -291,30 +291,34 @@ static void common_window(struct merge *m)
 	}
 }
 
+/* A packet within what both files cover */
+static void note(struct merge *m, const struct reader *r)
+{
+	struct scene *s = m->scene;
+	uint32_t point = (uint32_t)(r->point - s->points);
+	uint64_t key = packet_key(&r->packet);
+	enum path_direction direction;
+
+	announce_note(s, point, &r->packet, r->host_ns);
+	if (key == 0)
+		return;
+	outage_note(s, point, &r->packet, r->host_ns);
+	if (is_guests(m, r, &direction)) {
+		doubles_note(s, point, &r->packet, key, direction, r->host_ns);
+		feed(m, r, key, direction);
+	} else if (r->point->role == CAPTURE_ROLE_HOST && !r->has_inner) {
+		s->incident->host_others++;
+	}
+}
+
 static void run(struct merge *m)
 {
-	enum path_direction direction;
 	struct reader *r;
 
 	while ((r = earliest(m)) != NULL) {
-		uint64_t key = packet_key(&r->packet);
-
 		expire(m, r->host_ns);
 		if (r->host_ns >= m->from_ns && r->host_ns <= m->to_ns)
-			announce_note(m->scene,
-			              (uint32_t)(r->point - m->scene->points),
-			              &r->packet, r->host_ns);
-		if (r->host_ns < m->from_ns || r->host_ns > m->to_ns ||
-		    key == 0) {
-			advance(m, r);
-			continue;
-		}
-		outage_note(m->scene, (uint32_t)(r->point - m->scene->points),
-		            &r->packet, r->host_ns);
-		if (is_guests(m, r, &direction))
-			feed(m, r, key, direction);
-		else if (r->point->role == CAPTURE_ROLE_HOST && !r->has_inner)
-			m->scene->incident->host_others++;
+			note(m, r);
 		advance(m, r);
 	}
 	expire(m, INT64_MAX);

@@ -474,6 +474,10 @@ void nic_facts(struct scene *s)
 	fact_set_absent(f, FIELD_NIC_FOREIGN_IP);
 	if (s->announce.known)
 		fact_set_absent(f, FIELD_NIC_UNHEARD_IP);
+	if (s->outages_known && !doubles_found(s))
+		fact_set_number(f, FIELD_NIC_DOUBLED, 0);
+	if (doubles_found(s))
+		doubles_fact(s, add_fact(s));
 	if (announce_found(s))
 		announce_fact(s, add_fact(s));
 	for (size_t i = 0; i < s->n_foreign; i++)

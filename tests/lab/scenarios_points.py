@@ -83,6 +83,8 @@ def overlay(s, kind):
 
 def overlay_healthy(s, kind):
     overlay(s, kind)
+    if s.point != 'uplink':
+        s.expect(absent=['l2-duplicate-frames', 'l2-duplicate-mac'])
 
 
 def overlay_lost(s, kind):
@@ -170,3 +172,39 @@ add('gre-routed-healthy', "The host routes its guest's packets to the router ins
     mode='routed')
 add('gre-routed-lost', "The host routes its guest's packets to the router inside GRE; a server drops its echo requests.",
     routed_gre, True, mode='routed')
+
+
+# Delivered twice
+
+def doubled(s, where='network'):
+    """All that goes to the guest is there twice: from the uplink on, or from its port on."""
+    w = s.w
+    namespace, inside, outside = {'network': (w.switch.ns, 'up0', ['p0', 'p1', 'p2']), 'port': (w.nic.ns, 'in', ['out'])}[where]
+    for device in outside:
+        namespace.nft(f'''table netdev lab{device} {{ chain double {{ type filter hook ingress device {device} priority 0;
+            ether daddr {w.vm.mac} dup to {inside}
+            }}
+            }}''')
+    for number in range(4):
+        s.at(1.5 + 2 * number, w.vm, traffic.ping, w.s1.ip, 4, 0.3)
+    s.check('vm', echo(0, w.s1.ip, w.vm.ip), '>= 20')
+    s.fault('l2-duplicate-frames', 'beyond-host' if where == 'network' else 'guest-host-path', 'to-guest')
+
+
+add('l2-duplicate-frames-network', 'The switch sends all frames for the guest to the host twice.', doubled)
+add('l2-duplicate-frames-port', "All frames for the guest are at the host's uplink and at the guest's port once, and in the guest "
+    'twice.', doubled, 'port', point='port+uplink')
+
+
+def lossy(s):
+    """One of a hundred frames is lost on the way to the guest: much is sent again, and all arrives."""
+    w = s.w
+    w.bridge_drop(f'ether daddr {w.vm.mac} ip protocol tcp tcp flags & (syn | ack) == ack numgen random mod 100 < 8')
+    for number in range(5):
+        s.at(1 + 1.7 * number, w.vm, traffic.http_client, w.s1.ip, 80, ['/b/60000'])
+    s.audited = False
+    s.expect(absent=['l2-duplicate-frames'])
+
+
+add('tcp-sent-again-healthy', 'Now and then a TCP segment for the guest is lost and sent again; everything works.', lossy,
+    point='port+uplink')
