@@ -82,6 +82,12 @@ static bool get_tunnelled(const struct packet *p, struct subject *out)
 	       p->carries.kind != TUNNEL_KIND_NONE;
 }
 
+static bool get_dropped(const struct packet *p, struct subject *out)
+{
+	(void)out;
+	return p->dropped;
+}
+
 static bool get_eth_src(const struct packet *p, struct subject *out)
 {
 	out->mac = p->eth_src;
@@ -322,6 +328,7 @@ static const struct {
 	[CLAIM_GRE_KEY] = { get_gre_key, COMPARE_NUMBER },
 	[CLAIM_GRE_PLAIN] = { get_gre_plain, COMPARE_NOTHING },
 	[CLAIM_TUNNELLED] = { get_tunnelled, COMPARE_NOTHING },
+	[CLAIM_DROPPED] = { get_dropped, COMPARE_NOTHING },
 	[CLAIM_TIME] = { get_time, COMPARE_RANGE },
 	[CLAIM_ETH_SRC] = { get_eth_src, COMPARE_MAC },
 	[CLAIM_ETH_DST] = { get_eth_dst, COMPARE_MAC },

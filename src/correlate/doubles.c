@@ -19,6 +19,7 @@
 
 struct recent {
 	uint64_t hash;
+	uint64_t packet_id;
 	int64_t host_ns;
 };
 
@@ -95,10 +96,13 @@ void doubles_note(struct scene *s, uint32_t point, const struct packet *p,
 	hash = hash_of(p, key);
 	slot = &d->recent[point][hash % RECENT];
 	if (slot->hash != hash || host_ns - slot->host_ns > TWICE_NS) {
-		*slot = (struct recent){ hash, host_ns };
+		*slot = (struct recent){ hash, p->packet_id, host_ns };
 		count->of++;
 		return;
 	}
+	/* One packet, seen at several places that the capture does not name */
+	if (p->packet_id != 0 && p->packet_id == slot->packet_id)
+		return;
 	count->twice++;
 	if (s->points[point].role == CAPTURE_ROLE_VM &&
 	    direction == PATH_DIRECTION_TO_GUEST)

@@ -268,6 +268,28 @@ static enum claim_field quoted_field(uint32_t protocol)
 	return CLAIM_QUOTED_UDP_SRC_PORT;
 }
 
+/* What the capture itself says went no further */
+static void add_dropped(struct maker *m, const struct terms *t, bool reply)
+{
+	struct evidence e = {
+		.leg = reply ? EVIDENCE_REPLY : EVIDENCE_REQUEST,
+		.at = m->scene->points[t->point].role,
+		.control = -1,
+		.twin = -1,
+		.total = t->n_dropped[reply],
+	};
+	struct claim *c;
+
+	if (e.total == 0)
+		return;
+	c = new_claim(m, t->point, &e.claim);
+	add_terms(m, c, t, reply);
+	claim_add_flag(c, CLAIM_DROPPED);
+	add_time(m, c, t);
+	c->what = text_copy("of them that the capture marks as dropped there");
+	fact_add_evidence(m->fact, &e);
+}
+
 /* The reset or ICMP error that came instead of an answer */
 static void add_refusal(struct maker *m, const struct terms *t)
 {
@@ -394,6 +416,8 @@ void run_add_evidence(struct scene *s, const struct visibility *v,
 	find_twins(&m, all, n);
 	for (size_t i = 0; i < n; i++) {
 		add_set(&m, &all[i], false);
+		add_dropped(&m, &all[i], false);
+		add_dropped(&m, &all[i], true);
 		/* What never got to the guest needs no answer of it. */
 		if (run->role != TRY_ROLE_TO_HOST ||
 		    (s->points[all[i].point].hop && all[i].n_refused == 0))

@@ -39,6 +39,8 @@ static void add_seen(const struct scene *s, struct terms *t,
 	const struct try *try = sighting_try(s, at);
 	const struct flow *f = sighting_flow(s, at);
 
+	t->n_dropped[0] += try->dropped;
+	t->n_dropped[1] += try->answer_dropped;
 	if (!c->stall.stalled || !c->stall.from_client)
 		t->n_seen++;
 	if (!c->stall.stalled || c->stall.from_client)

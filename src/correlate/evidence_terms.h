@@ -21,6 +21,7 @@ struct terms {
 	uint16_t server_port;
 	struct mac client_mac;
 	size_t n_seen;
+	size_t n_dropped[2]; /* requests, replies: right there */
 	size_t n_answered;
 	int64_t ports[IDS_MAX];
 	size_t n_ports; /* IDS_MAX + 1: too many */

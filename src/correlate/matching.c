@@ -17,6 +17,7 @@ struct waiting {
 	int64_t host_ns;
 	enum path_direction direction;
 	uint64_t points; /* bit by point: where it was seen */
+	uint64_t packet_id;
 	bool at_guest;
 	bool at_host;
 };
@@ -207,6 +208,7 @@ static void feed(struct merge *m, const struct reader *r, uint64_t key,
 		.host_ns = r->host_ns,
 		.direction = direction,
 		.points = point,
+		.packet_id = r->packet.packet_id,
 		.at_guest = at_guest,
 		.at_host = !at_guest,
 	};
@@ -216,9 +218,14 @@ static void feed(struct merge *m, const struct reader *r, uint64_t key,
 	while ((i = hash_table_find(&m->index, key, &pos)) != HASH_TABLE_NONE) {
 		struct waiting *w = entry(m, i);
 
+		if (w->points & point && w->packet_id != 0 &&
+		    w->packet_id == r->packet.packet_id)
+			return; /* its way through one machine */
 		if (w->points & point)
 			continue;
 		w->points |= point;
+		if (w->packet_id == 0)
+			w->packet_id = r->packet.packet_id;
 		if (at_guest ? w->at_guest : w->at_host)
 			return;
 		w->at_guest = true;

@@ -175,6 +175,7 @@ struct tunnel {
 /**
  * struct packet - One frame, decoded
  * @ts_ns, @frame, @interface: as in struct frame
+ * @packet_id, @dropped: likewise
  * @cut:	bytes of the frame that the snap length cut off
  * @direction:	from the frame's flags or the cooked header
  * @ifindex:	SLL2 interface index; -1: none
@@ -194,6 +195,8 @@ struct packet {
 	int64_t ts_ns;
 	uint64_t frame;
 	uint32_t interface;
+	uint64_t packet_id;
+	bool dropped;
 	uint32_t wire_len;
 	uint32_t cut_bytes; /* of the frame, by the snap length */
 	bool is_quoted;     /* decoded up to the IP header only */

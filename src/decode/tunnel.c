@@ -105,6 +105,8 @@ bool packet_decode_inner(const struct packet *outer, struct packet *inner)
 		.ts_ns = outer->ts_ns,
 		.frame = outer->frame,
 		.interface = outer->interface,
+		.packet_id = outer->packet_id,
+		.dropped = outer->dropped,
 		.wire_len = outer->payload_len,
 		.cut_bytes = outer->payload_len > c.left
 		                     ? outer->payload_len - (uint32_t)c.left

@@ -17,16 +17,17 @@
 
 /* What a term looks at.  Names in the filter depend on the link type. */
 enum claim_field {
-	CLAIM_INTERFACE,      /* frame.interface_id; number */
-	CLAIM_IFINDEX,        /* sll.ifindex; number */
-	CLAIM_VXLAN,          /* inside this VNI */
-	CLAIM_GENEVE,         /* likewise */
-	CLAIM_GRE_KEY,        /* inside GRE with this key */
-	CLAIM_GRE_PLAIN,      /* inside GRE without a key; no value */
-	CLAIM_TUNNELLED,      /* carries or is inside a tunnel; no value */
-	CLAIM_TIME,           /* frame.time_epoch; >= lo and <= hi, ns */
-	CLAIM_ETH_SRC,        /* mac */
-	CLAIM_ETH_DST,        /* mac; left out on cooked link types */
+	CLAIM_INTERFACE, /* frame.interface_id; number */
+	CLAIM_IFINDEX,   /* sll.ifindex; number */
+	CLAIM_VXLAN,     /* inside this VNI */
+	CLAIM_GENEVE,    /* likewise */
+	CLAIM_GRE_KEY,   /* inside GRE with this key */
+	CLAIM_GRE_PLAIN, /* inside GRE without a key; no value */
+	CLAIM_TUNNELLED, /* carries or is inside a tunnel; no value */
+	CLAIM_DROPPED,   /* the capture says that it ended here; no value */
+	CLAIM_TIME,      /* frame.time_epoch; >= lo and <= hi, ns */
+	CLAIM_ETH_SRC,   /* mac */
+	CLAIM_ETH_DST,   /* mac; left out on cooked link types */
 	CLAIM_ETH_TYPE_GROUP, /* the destination is broadcast or multicast */
 	CLAIM_ARP_OPCODE,
 	CLAIM_ARP_SRC_MAC,

@@ -64,6 +64,8 @@ class Scenario:
         self.pcapng = {role: rng.random() < 0.3 for role in ('host', 'vm')}
         self.compression = {role: rng.choice([None] * 7 + ['gz', 'zst']) for role in ('host', 'vm')}
         self.windows = {'host': (0, self.seconds), 'vm': (0, self.seconds)}
+        self.synthetic = ''
+        self.changes = []  # made to the files once they are verified
         self.actions, self.checks, self.troubled = [], [], set()
         self.avoided, self.quiet, self.inbound = set(), quiet, mode in ('bridged', 'routed')
         self.audited = True
@@ -383,6 +385,8 @@ class Scenario:
                     raise NotAsClaimed(f'hardly any healthy traffic: {seen}')
 
     def write(self, files, target):
+        for change in self.changes:
+            change(files)
         for name in files:
             if name.startswith('vm') and (self.offset or self.drift):
                 capture.shift_pcap(files[name], self.offset, self.drift)
@@ -404,7 +408,7 @@ class Scenario:
             counts.append(f'{os.path.basename(name)} {os.path.getsize(name) // 1024} KiB')
         expected = {key: value for key, value in self.expected.items() if value is not None}
         expected['origin'] = ('captured in network namespaces of a Linux kernel with tcpdump by tests/lab '
-                              f'(seed {self.seed})')
+                              f'(seed {self.seed})') + self.synthetic
         with open(os.path.join(target, 'expect.json'), 'w', encoding='utf-8') as file:
             json.dump(expected, file, indent=1, ensure_ascii=False)
             file.write('\n')

@@ -1,4 +1,5 @@
 """Several files, tunnels around the guest's frames, tags on one side, several addresses."""
+import pktmon
 import traffic
 from netns import link
 from scenario import add
@@ -174,6 +175,39 @@ add('gre-routed-lost', "The host routes its guest's packets to the router inside
     routed_gre, True, mode='routed')
 
 
+# One packet seen many times
+
+def pktmon_file(s):
+    w = s.w
+    s.snaplen['host'] = None
+    s.nano['host'] = s.pcapng['host'] = False
+
+    def change(files):
+        path = files['host'] + 'ng'
+        pktmon.merge(files['host'], files.pop('host2'), path, w.vm.mac)
+        files['host'] = path
+    s.changes.append(change)
+    s.synthetic = ('; synthetic: tests/lab/pktmon.py put the frames of two host captures into one, with packet ids, directions '
+                   'and verdicts')
+    s.expect(absent=['l2-duplicate-frames'])
+
+
+def pktmon_healthy(s):
+    pktmon_file(s)
+    s.check('host2', f'tcp.flags == 0x012 && ip.dst == {s.w.vm.ip}', '>= 3')
+
+
+def pktmon_drop(s):
+    apart_lost(s)
+    pktmon_file(s)
+
+
+add('pktmon-healthy', "The host's capture shows each packet at three places under one packet id, as pktmon does; everything works.",
+    pktmon_healthy, point='port+uplink', apart=True)
+add('pktmon-drop', "The host's capture shows each packet at several places under one packet id, and for SYNs to one server that its "
+    'virtual switch dropped them.', pktmon_drop, point='port+uplink', apart=True)
+
+
 # Delivered twice
 
 def doubled(s, where='network'):
@@ -208,3 +242,55 @@ def lossy(s):
 
 add('tcp-sent-again-healthy', 'Now and then a TCP segment for the guest is lost and sent again; everything works.', lossy,
     point='port+uplink')
+
+
+# The guest sits on the host's NIC
+
+def on_the_nic(s, tried=True):
+    w = s.w
+    w.macvtap()
+    s.avoid(w.host.ip)
+    for number in range(3):
+        s.at(1 + 3 * number, w.s1, traffic.ping, w.host.ip, 3, 0.4)
+        s.at(1.5 + 3 * number, w.host, traffic.http_client, w.s1.ip, 80, ['/', '/b/900'])
+    s.check('host', echo(0, w.host.ip, w.s1.ip), '>= 6')
+    if not tried:
+        return
+    s.fails(('arp', w.host.ip))
+    s.at(s.when(), w.vm, traffic.ping, w.host.ip, 8, 0.8)
+    for role in ('host', 'vm'):
+        s.check(role, arp_request(w.vm.ip, w.host.ip), '>= 4')
+        s.check(role, arp_reply(w.host.ip, w.vm.ip), '== 0')
+    s.expect(absent=['arp-target-silent', 'arp-lost-vswitch'])
+    s.fault('l2-macvtap-isolation', 'host', 'from-guest', f'{w.vm.ip} > {w.host.ip}')
+
+
+add('l2-macvtap-isolation', "The guest sits on the host's NIC (macvlan): it reaches the LAN, and never its own host.", on_the_nic)
+add('l2-macvtap-healthy', "The guest sits on the host's NIC (macvlan) and has nothing to say to its host.", on_the_nic, False)
+
+
+def host_ignores(s, kind='ping'):
+    """The host's firewall drops what its bridged guest sends to the host."""
+    w = s.w
+    s.avoid(w.host.ip)
+    s.audited = False
+    if kind == 'arp':
+        w.host.ns.nft(f'table arp lab {{ chain input {{ type filter hook input priority 0; arp saddr ip {w.vm.ip} drop\n}}\n}}')
+    else:
+        w.drop(w.host, 'input', f'icmp type echo-request ip saddr {w.vm.ip}')
+    for number in range(3):
+        s.at(1 + 3 * number, w.s1, traffic.ping, w.host.ip, 3, 0.4)
+    s.at(s.when(), w.vm, traffic.ping, w.host.ip, 8, 0.8)
+    s.expect(absent=['l2-macvtap-isolation'])
+    if kind == 'arp':
+        s.check('vm', arp_request(w.vm.ip, w.host.ip), '>= 4')
+        s.fault('arp-target-silent', None, 'from-guest', f'{w.vm.ip} > {w.host.ip}')
+    else:
+        s.check('vm', echo(8, w.vm.ip, w.host.ip), '>= 7')
+        s.fault('icmp-lost-beyond', None, 'from-guest', f'{w.vm.ip} > {w.host.ip}')
+
+
+add('l2-macvtap-host-firewall', "The host's firewall drops its bridged guest's pings to the host itself; the host captured at its "
+    'uplink.', host_ignores)
+add('l2-macvtap-host-arp', "The host does not answer its bridged guest's ARP requests for the host itself; the host captured on its "
+    'bridge.', host_ignores, 'arp', point='bridge')

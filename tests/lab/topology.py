@@ -189,6 +189,19 @@ class World:
                 relay.connect(file, carrier)
             namespace.ip(f'link set inner mtu 1500 master {bridge}', 'link set inner up')
 
+    def macvtap(self):
+        """The guests sit on the host's NIC itself, not on a bridge: what they send to the host leaves by the wire."""
+        host = self.host.ns
+        host.ip(f'link set {self.uplink_name} nomaster', f'link del {self.bridge_name}',
+                f'addr add {self.host.ip}/24 brd + dev {self.uplink_name}', f'route add default via {self.router.ip}')
+        self.bridge_name = self.uplink_name
+        for machine in (self.vm, *self.guests):
+            machine.ns.ip('link del eth0')
+            host.ip(f'link add link {self.uplink_name} name mv0 address {machine.mac} netns /proc/self/fd/{machine.ns.fd} '
+                    'type macvlan mode bridge', fds=(machine.ns.fd,))
+            machine.ns.ip('link set mv0 name eth0')
+            self.address(machine, 'eth0', f'{machine.ip}/24', self.gateway)
+
     def routed_tunnel(self, number=0):
         """The host routes its guests' packets to the router inside GRE, IP in IP."""
         self.host.ns.ip(f'link set {self.uplink_name} mtu 1600')
