@@ -67,6 +67,8 @@ void exchange_describe(const struct scene *s, const struct visibility *v,
 	fact_set_bool(f, FIELD_GUEST_IS_END,
 	              role == TRY_ROLE_FROM_GUEST || role == TRY_ROLE_TO_GUEST);
 	fact_set_enum(f, FIELD_MODE, s->guest.mode);
+	if (s->uplink_seen)
+		fact_set_bool(f, FIELD_UPLINK_SEEN, true);
 	set_server(s, v, key, f);
 	set_labels(s, key, role, f);
 }

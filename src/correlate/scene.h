@@ -288,6 +288,7 @@ struct scene {
 	size_t n_chains;
 	uint32_t path[SCENE_POINTS_MAX]; /* guest's point first */
 	uint32_t n_path;
+	bool uplink_seen; /* the path's end is not just the guest's own port */
 	uint32_t isolated_from; /* host-only: nothing of the guest gets here */
 	struct peer_table peers;
 	struct outage outages[SCENE_POINTS_MAX];

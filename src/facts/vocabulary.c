@@ -146,6 +146,10 @@ static const struct field_info fields[FIELD_COUNT] = {
 		EXCHANGE("guest.is_end", BOOL, "the guest asked or was asked"),
 	[FIELD_MODE] =
 		EXCHANGE_WORD("mode", mode, "how the guest is connected"),
+	[FIELD_UPLINK_SEEN] = EXCHANGE(
+		"uplink.seen", BOOL,
+		"the host's captures reach farther than the guest's own "
+		"port; unknown where only the guest is seen"),
 	[FIELD_TRIES] = EXCHANGE("tries", NUMBER, "requests, copies removed"),
 	[FIELD_ANSWERS] =
 		EXCHANGE("answers", NUMBER, "answers that reached the client"),
