@@ -248,3 +248,38 @@ enum party run_party(const struct scene *s, const struct run *run,
 		return PARTY_GATEWAY;
 	return PARTY_OTHER;
 }
+
+/* Did the guest send the refusal?  Beyond NAT it carries the host's address. */
+static bool guest_refused(const struct scene *s, const struct run *run)
+{
+	for (size_t i = 0; i < run->n_chains; i++) {
+		const struct chain *c = run->chains[i];
+
+		for (uint32_t j = 0; j < c->n; j++) {
+			const struct sighting *at = &s->sightings[c->first + j];
+			const struct try *try = sighting_try(s, at);
+
+			if (s->points[at->point].role == CAPTURE_ROLE_VM &&
+			    try->answer == TRY_REFUSED &&
+			    scene_is_guest_ip(s, &try->refused_by))
+				return true;
+		}
+	}
+	return false;
+}
+
+void run_add_refusal(const struct scene *s, const struct visibility *v,
+                     const struct run *run, struct fact *f)
+{
+	const struct try *try = run_refused_try(s, v, run);
+
+	fact_set_enum(f, FIELD_REFUSAL,
+	              (int)(try ? try->refusal : REFUSAL_NONE));
+	if (!try)
+		fact_set_absent(f, FIELD_REFUSED_BY);
+	else if (guest_refused(s, run))
+		fact_set_enum(f, FIELD_REFUSED_BY, PARTY_GUEST);
+	else
+		fact_set_enum(f, FIELD_REFUSED_BY,
+		              run_party(s, run, &try->refused_by));
+}

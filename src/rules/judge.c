@@ -63,6 +63,7 @@ static bool is_failed(const struct fact *fact)
 	return end.state == VALUE_KNOWN && end.lo &&
 	       outcome.state == VALUE_KNOWN &&
 	       (outcome.lo == OUTCOME_FAILED ||
+	        outcome.lo == OUTCOME_REFUSED ||
 	        outcome.lo == OUTCOME_INTERMITTENT ||
 	        outcome.lo == OUTCOME_REFUSED ||
 	        outcome.lo == OUTCOME_UNDECIDED);
