@@ -229,6 +229,18 @@ add('icmp-admin-prohibited-twice', 'A server refuses what host and router have t
     twice, 'refused', mode='nat')
 
 
+def no_interfaces(s):
+    """A capture of all interfaces that does not name them: what is before the NAT and what after?"""
+    twice(s, 'silent')
+    s.expected['diagnoses'] = []
+    s.expect(mode=None)
+    s.inconclusive()
+
+
+add('nat-no-interfaces-inconclusive', "The guest's translated requests stay unanswered; the host captured on all interfaces in the older "
+    'cooked format, which names none: missing is one capture for each.', no_interfaces, mode='nat', point='sll1')
+
+
 # ICMP errors
 
 PROHIBITED = 'reject with icmp type admin-prohibited'
@@ -327,6 +339,13 @@ add('bridged-narrow-healthy', 'The way is narrower beyond the router: it says so
 
 
 # UDP
+
+def one_way(address, port, count):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for _ in range(count):
+            sock.sendto(b'lab.requests:1|c', (address, port))
+            time.sleep(0.2)
+
 
 def udp_service(s, how):
     """Questions and answers by UDP, of the guest, or to it through a port of the host."""
