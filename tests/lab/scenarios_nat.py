@@ -232,6 +232,90 @@ add('icmp-admin-prohibited-twice', 'A server refuses what host and router have t
     twice, 'refused', mode='nat')
 
 
+def pool(s, how='works'):
+    """The host has several addresses outside, and translates to one or the other."""
+    w, start = s.w, s.when()
+    number = s.rng.choice([n for n in range(60, 240) if not any(m.ip.endswith(f'.{k}') for k in (n, n + 1)
+                                                                 for m in (w.s1, w.s2, w.host, w.router))])
+    first, last = f'{w.lan_prefix}.{number}', f'{w.lan_prefix}.{number + 1}'
+    w.host.ns.ip(*[f'addr add {ip}/24 dev {w.uplink_name}' for ip in (first, last)])
+    w.host.ns.nft(f'''delete table ip nat
+        table ip nat {{ chain pre {{ type nat hook prerouting priority -100; }}
+        chain post {{ type nat hook postrouting priority 100; ip saddr {w.vm_net} ip daddr != {w.vm_net} snat to {first}-{last} random
+        }}
+        }}''')
+    for number in range(6):
+        s.at(start + 0.5 * number, w.vm, traffic.http_client, w.s1.ip, 80, ['/', '/b/900'])
+    s.check('host', s.at_point(1, f'ip.src == {first} && tcp.flags.syn == 1 || ip.src == {last} && tcp.flags.syn == 1'), '>= 4')
+    if how == 'works':
+        return
+    s.avoid(TARGET)
+    s.fails(('icmp', TARGET), ('tcp', TARGET))
+    s.at(start, w.vm, traffic.ping, TARGET, 8, 0.6)
+    s.at(start + 0.3, w.vm, traffic.connect, TARGET, 80, 4, 2)
+    s.check('vm', f'ip.src == {TARGET}', '== 0')
+    if how == 'silent':
+        w.drop(w.net, 'input', f'ip daddr {TARGET}')
+        s.fault('nat-no-answer', 'beyond-host', 'from-guest')
+    else:
+        w.drop(w.host, 'forward', f'iifname {w.uplink_name} ip saddr {TARGET} ip daddr {w.vm.ip}')
+        s.fault('nat-return-dropped', 'nat', 'to-guest')
+
+
+add('nat-pool-healthy', 'The host translates to several addresses of its own.', pool, mode='nat')
+add('nat-return-dropped-pool', 'The host translates to several addresses of its own, and drops the answers of one server.', pool,
+    'back', mode='nat')
+
+
+def redirect(s, how='works'):
+    """The host sends what the guest asks one address on to another, and translates the guest's address."""
+    w, start, asked = s.w, s.when(), '198.51.100.99'
+    translate(w, f'''iifname {w.bridge_name} ip daddr {asked} udp dport 53 dnat to {w.s1.ip}
+        iifname {w.bridge_name} ip daddr {asked} tcp dport 80 dnat to {w.s1.ip}''', 'pre')
+    for number in range(5):
+        s.at(start + number, w.vm, traffic.dns_client, asked, ['www.example.com'], 2, 1.6)
+        s.at(start + 0.9 * number, w.vm, traffic.http_client, asked, 80, ['/', '/b/900'], '', None, 0.1, 4)
+    s.check('host', s.at_point(1, f'udp.dstport == 53 && ip.src == {w.host.ip} && ip.dst == {w.s1.ip}'), '>= 4')
+    if how == 'silent':
+        s.avoid(w.s1.ip)
+        w.drop(w.s1, 'input', f'ip saddr {w.host.ip}')
+        s.fails(('dns', asked), ('tcp', asked))
+        s.fault('nat-no-answer', 'beyond-host', 'from-guest')
+    elif how == 'back':
+        w.drop(w.host, 'forward', f'iifname {w.uplink_name} ip saddr {w.s1.ip} ip daddr {w.vm.ip}')
+        s.avoid(w.s1.ip)
+        s.fails(('dns', asked), ('tcp', asked))
+        s.fault('nat-return-dropped', 'nat', 'to-guest')
+    elif how == 'closed':
+        s.fails(('dns', asked), ('tcp', asked))
+        w.drop(w.s1, 'input', f'ip saddr {w.host.ip} tcp dport 80', 'reject with tcp reset')
+        s.avoid(w.s1.ip)
+        s.fault('tcp-rst-closed-port', 'beyond-host', 'from-guest')
+
+
+add('nat-redirect-healthy', 'The host sends what the guest asks one resolver and server on to others.', redirect, mode='nat')
+add('nat-no-answer-redirected', 'The host sends what the guest asks one resolver and server on to others, who drop it.', redirect,
+    'silent', mode='nat')
+
+
+def closed_gate(s):
+    """The host forwards nothing: its policy is to drop."""
+    w, start = s.w, s.when()
+    w.drop(w.host, 'forward', 'meta nfproto ipv4')
+    s.avoid(*w.internet, w.s1.ip, w.s2.ip)
+    s.fails(('icmp', '203.0.113.80'), ('tcp', '203.0.113.81'), ('tcp', w.s1.ip))
+    s.at(start, w.vm, traffic.ping, '203.0.113.80', 8, 0.6)
+    s.at(start + 0.5, w.vm, traffic.connect, '203.0.113.81', 443, 5.5)
+    s.at(start + 0.5, w.vm, traffic.connect, w.s1.ip, 80, 5.5)
+    s.check('host', s.at_point(1, 'icmp.type == 8 && ip.dst == 203.0.113.80 && ip.ttl == 63'), '== 0')
+    s.expect(mode=None)
+    s.fault('nat-hostonly-isolated', 'host', 'from-guest')
+
+
+add('nat-hostonly-policy', "The host has a network for its guests, and its policy is to forward nothing: nothing of the guest is at the "
+    'uplink.', closed_gate, mode='nat', point='port+uplink')
+
+
 def no_interfaces(s):
     """A capture of all interfaces that does not name them: what is before the NAT and what after?"""
     twice(s, 'silent')
