@@ -79,6 +79,7 @@ struct counts {
 	int64_t undone_host, undone_vm;
 	int64_t translated, untranslated, private_source;
 	int64_t dst_mac_guest, dst_mac_other;
+	const struct in6_addr *sent_on_to;
 };
 
 /* To whom the frame was sent on the guest's link.  A MAC that speaks with the
@@ -121,6 +122,8 @@ static void count_sighting(const struct scene *s, const struct run *run,
 		try->undone || (c->stall.stalled && f->client_resets > 0);
 	if (!o->hop || run->role != TRY_ROLE_FROM_GUEST)
 		return;
+	if (!addr_equal(&f->key.server, &run->key.server))
+		n->sent_on_to = &f->key.server;
 	if (addr_equal(&f->key.client, &run->key.client)) {
 		n->untranslated++;
 		n->private_source += addr_is_private(&f->key.client);
@@ -175,6 +178,10 @@ void run_add_counts(const struct scene *s, const struct run *run,
 	}
 	fact_set_bool(f, FIELD_ANSWER_REFUSED_BY_HOST,
 	              n.undone_host > 0 && n.undone_vm == 0);
+	if (n.sent_on_to)
+		fact_set_ip(f, FIELD_SENT_ON_TO, n.sent_on_to);
+	else
+		fact_set_absent(f, FIELD_SENT_ON_TO);
 	if (n.dst_mac_guest + n.dst_mac_other > 0)
 		fact_set_bool(f, FIELD_DST_MAC_IS_GUEST,
 		              n.dst_mac_guest >= n.dst_mac_other);

@@ -284,6 +284,10 @@ static const struct field_info fields[FIELD_COUNT] = {
 	                 "the answer came from another address than was asked"),
 	[FIELD_ANSWER_IP] =
 		EXCHANGE("answer.ip", IP, "the address that answered instead"),
+	[FIELD_SENT_ON_TO] =
+		EXCHANGE("sent_on_to", IP,
+	                 "where the host sends the guest's requests instead of "
+	                 "the address that it asked"),
 	[FIELD_ANSWER_OTHER_NIC] =
 		EXCHANGE("answer.other_nic", BOOL,
 	                 "the guest answered by another of its NICs"),

@@ -296,6 +296,8 @@ def redirect(s, how='works'):
 add('nat-redirect-healthy', 'The host sends what the guest asks one resolver and server on to others.', redirect, mode='nat')
 add('nat-no-answer-redirected', 'The host sends what the guest asks one resolver and server on to others, who drop it.', redirect,
     'silent', mode='nat')
+add('tcp-rst-closed-port-redirected', 'The host sends what the guest asks one server on to another, where nothing listens.', redirect,
+    'closed', mode='nat')
 
 
 def closed_gate(s):
