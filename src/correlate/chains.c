@@ -13,10 +13,6 @@
 /* How long a host takes to send it back where it came from */
 #define TURN_NS INT64_C(10000000)
 
-/* So many tries are shown twice where all interfaces of a router were captured as
- * one, without their numbers. */
-#define BOTH_SIDES_MIN 3
-
 /* While chains are built: sightings by chain as linked lists. */
 struct link {
 	struct sighting sighting;
@@ -123,19 +119,16 @@ static void add_sighting(struct builder *b, uint32_t draft, uint32_t point,
 static void add_point(struct builder *b, uint32_t point)
 {
 	const struct scene *s = b->scene;
-	struct observation *o = &s->points[point];
+	const struct observation *o = &s->points[point];
 	const struct flow_table *t = &o->track.flows;
-	uint32_t n_turned_back = 0;
 
 	for (uint32_t i = 0; i < t->n_tries; i++) {
 		const struct try *try = &t->tries[i];
 		int64_t host_ns = scene_host_ns(s, o, try->ts_ns);
 		uint32_t draft = UINT32_MAX;
 
-		if (is_turned_back(b, point, try, host_ns)) {
-			n_turned_back++;
+		if (is_turned_back(b, point, try, host_ns))
 			continue;
-		}
 		if (s->aligned)
 			draft = find_draft(b, try->key, point, host_ns);
 		if (draft == UINT32_MAX) {
@@ -150,8 +143,6 @@ static void add_point(struct builder *b, uint32_t point)
 		}
 		add_sighting(b, draft, point, i);
 	}
-	o->both_sides = o->linktype == LINKTYPE_LINUX_SLL &&
-	                n_turned_back >= BOTH_SIDES_MIN;
 }
 
 static int by_point(const void *a, const void *b)
@@ -181,17 +172,11 @@ static void finish(struct builder *b)
 		struct chain *c = &s->chains[s->n_chains++];
 
 		*c = (struct chain){ .first = (uint32_t)s->n_sightings,
+			             .n = d->n,
 			             .host_ns = d->host_ns };
 		for (uint32_t j = d->newest; j != UINT32_MAX;
 		     j = b->links[j].next)
-			if (!s->points[b->links[j].sighting.point].both_sides)
-				s->sightings[s->n_sightings++] =
-					b->links[j].sighting;
-		c->n = (uint32_t)s->n_sightings - c->first;
-		if (c->n == 0) {
-			s->n_chains--;
-			continue;
-		}
+			s->sightings[s->n_sightings++] = b->links[j].sighting;
 		qsort(&s->sightings[c->first], c->n, sizeof(*s->sightings),
 		      by_point);
 	}

@@ -360,14 +360,6 @@ void path_find(struct scene *s)
 	struct votes votes[SCENE_POINTS_MAX] = { 0 };
 
 	s->n_path = 0;
-	for (uint32_t i = 0; i < s->n_points; i++)
-		if (s->points[i].both_sides)
-			incident_add_limit(
-				s->incident,
-				"the host's capture shows packets before and "
-				"after translation and not their interfaces: "
-				"capture each interface for itself, or with "
-				"-i any -y LINUX_SLL2");
 	collect_votes(s, votes);
 	mark_points(s, votes);
 	order_points(s, votes);

@@ -42,8 +42,6 @@ enum side {
  * @trunk:	whatever of the guest passes any point passes this one
  * @hop:	the guest's packets have been routed (TTL less) here
  * @translated:	they have been translated here
- * @both_sides:	it shows packets before and after translation, and does not tell
- *		which is which: nothing can be located by it
  * @lacks:	by direction: nothing of the guest that goes there is recorded
  * @missed:	by class: seconds, in the host's clock, of which the other file
  *		shows packets that passed here
@@ -67,7 +65,6 @@ struct observation {
 	uint32_t depth;
 	bool hop;
 	bool translated;
-	bool both_sides;
 	bool lacks[2];
 	struct second_set missed[TRAFFIC_CLASS_COUNT];
 	struct second_set holes;
