@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "correlate/pool.h"
 #include "correlate/reach.h"
 
 #define S INT64_C(1000000000)
@@ -46,7 +47,8 @@ struct conversation {
 	uint64_t n_hidden; /* of these, by gaps of a capture */
 	int64_t hidden_first_ns;
 	int64_t hidden_last_ns;
-	bool told; /* a run of it was written down */
+	uint64_t n_untold; /* failed: too few to say something for themselves */
+	bool told;         /* a run of it was written down */
 	int64_t first_ns;
 	int64_t last_ns;
 	uint32_t ports;
@@ -202,18 +204,24 @@ static void write_worked(const struct sorter *so, const struct conversation *cv)
 	set_times(f, cv->first_ns, cv->last_ns);
 }
 
+static void write_undecided(const struct sorter *so,
+                            const struct conversation *cv, uint64_t tries,
+                            int64_t first_ns, int64_t last_ns)
+{
+	struct fact *f = add_fact(so, &cv->key, cv->role);
+
+	fact_set_number(f, FIELD_TRIES, (int64_t)tries);
+	fact_set_enum(f, FIELD_OUTCOME, OUTCOME_UNDECIDED);
+	set_times(f, first_ns, last_ns);
+}
+
 /* Nothing of it is known to have worked, and gaps of a capture hide why. */
 static void write_hidden(const struct sorter *so, const struct conversation *cv)
 {
-	struct fact *f;
-
-	if (cv->told || cv->n_worked > 0 || cv->n_hidden == 0 ||
-	    cv->n_hidden + cv->n_failed < RUN_QUORUM_TRIES)
-		return;
-	f = add_fact(so, &cv->key, cv->role);
-	fact_set_number(f, FIELD_TRIES, (int64_t)cv->n_hidden);
-	fact_set_enum(f, FIELD_OUTCOME, OUTCOME_UNDECIDED);
-	set_times(f, cv->hidden_first_ns, cv->hidden_last_ns);
+	if (!cv->told && cv->n_worked == 0 && cv->n_hidden > 0 &&
+	    cv->n_hidden + cv->n_failed >= RUN_QUORUM_TRIES)
+		write_undecided(so, cv, cv->n_hidden, cv->hidden_first_ns,
+		                cv->hidden_last_ns);
 }
 
 /* The run of the @n chains that end with @newest, oldest first */
@@ -307,6 +315,7 @@ static void close_scattered(struct sorter *so, struct conversation *cv)
 {
 	struct run run;
 
+	cv->n_untold = cv->n_scattered;
 	if (cv->n_worked == 0 || cv->n_scattered < RUN_QUORUM_TRIES ||
 	    cv->n_scattered * 100 <
 	            (cv->n_worked + cv->n_failed) * INTERMITTENT_MIN_PERCENT)
@@ -314,7 +323,57 @@ static void close_scattered(struct sorter *so, struct conversation *cv)
 	run = make_run(so, cv, cv->newest_scattered, cv->n_scattered);
 	run.outcome = OUTCOME_INTERMITTENT;
 	write_run(so, &run, so->ports[cv->ports]);
+	cv->n_untold = 0;
 	free(run.chains);
+}
+
+/* A refusal is an answer; and who is asked by many may be scanned. */
+static bool may_be_pooled(const struct sorter *so,
+                          const struct conversation *cv)
+{
+	if (cv->role != TRY_ROLE_FROM_GUEST ||
+	    cv->key.protocol == PROTOCOL_ARP || cv->told)
+		return false;
+	for (uint32_t i = cv->newest_scattered; i != NO_CHAIN; i = so->older[i])
+		if (chain_is_refused(so->scene, so->visibility,
+		                     &so->scene->chains[i]))
+			return false;
+	return true;
+}
+
+/* What is too little of each server may be enough of all together. */
+static void close_pooled(struct sorter *so)
+{
+	struct pool pool = { 0 };
+
+	for (uint32_t i = 0; i < so->n; i++) {
+		const struct conversation *cv = &so->conversations[i];
+
+		if (cv->role == TRY_ROLE_FROM_GUEST)
+			pool_note(&pool, so->scene, &cv->key.server,
+			          may_be_pooled(so, cv) ? cv->n_untold : 0,
+			          cv->n_worked);
+	}
+	for (uint32_t i = 0; i < so->n; i++) {
+		struct conversation *cv = &so->conversations[i];
+		struct run run;
+
+		if (cv->n_untold == 0 || !may_be_pooled(so, cv) ||
+		    !pool_is_enough(&pool, so->scene, &cv->key.server))
+			continue;
+		run = make_run(so, cv, cv->newest_scattered, cv->n_scattered);
+		if (run_majority(so->scene, so->visibility, &run).known) {
+			write_run(so, &run, so->ports[cv->ports]);
+			cv->n_untold = 0;
+		} else {
+			write_undecided(so, cv, run.n_chains,
+			                run.chains[0]->host_ns,
+			                run.chains[run.n_chains - 1]->host_ns);
+		}
+		cv->told = true;
+		free(run.chains);
+	}
+	pool_free(&pool);
 }
 
 static void close_conversation(struct sorter *so, struct conversation *cv)
@@ -359,7 +418,7 @@ static void answer_questions(struct scene *s, const struct conversation *cv)
 		.port = cv->key.server_port,
 		.tried = cv->n_worked + cv->n_failed + cv->n_undecided,
 		.worked = cv->n_worked,
-		.undecided = cv->n_undecided,
+		.undecided = cv->n_undecided + cv->n_untold,
 	};
 
 	questions_note(s, cv->asked, &e);
@@ -440,7 +499,7 @@ static void count_checked(struct scene *s, const struct sorter *so)
 			row.tried +=
 				cv->n_worked + cv->n_failed + cv->n_undecided;
 			row.worked += cv->n_worked;
-			row.undecided += cv->n_undecided;
+			row.undecided += cv->n_undecided + cv->n_untold;
 		}
 		if (row.tried > 0)
 			s->incident->checked[s->incident->n_checked++] = row;
@@ -458,8 +517,10 @@ void exchanges_judge(struct scene *s)
 
 	for (size_t i = 0; i < s->n_chains; i++)
 		sort_chain(&so, (uint32_t)i);
-	for (uint32_t i = 0; i < so.n; i++) {
+	for (uint32_t i = 0; i < so.n; i++)
 		close_conversation(&so, &so.conversations[i]);
+	close_pooled(&so);
+	for (uint32_t i = 0; i < so.n; i++) {
 		write_hidden(&so, &so.conversations[i]);
 		if (so.conversations[i].n_worked > 0)
 			write_worked(&so, &so.conversations[i]);
