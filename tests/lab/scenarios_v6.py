@@ -287,7 +287,7 @@ def dns_silent(s):
     w, resolver = s.w, s.w.s2
     build(s)
     healthy(s, resolver.ip6)
-    traffic.in_thread(resolver.ns, traffic.dns_server, resolver.ip6, 53, {'www.example.com': '203.0.113.80'})
+    s.dns(resolver, resolver.ip6, {'www.example.com': '203.0.113.80'})
     w.drop(resolver, 'input', f'udp dport 53 ip6 saddr {w.vm.ip6}')
     start = s.when()
     for n, name in enumerate(['www.example.com', 'api.example.com', 'repo.example.org']):
