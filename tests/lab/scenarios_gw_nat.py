@@ -13,7 +13,7 @@ from scenarios import echo, syn
 
 def lease(s, router):
     """The guest renews its lease: with a router in it, or without."""
-    w, s.has_leases = s.w, True
+    w, s.has_leases, s.snaplen['vm'] = s.w, True, None
     s.programs.dhcp_server(w.s1, 'eth0', {'router': w.router.ip if router else '', 'dns-server': w.dns}, [(w.vm.mac, w.vm.ip)])
     s.at(s.rng.uniform(1.3, 1.8), w.vm, s.programs.dhclient, w.hostnames['vm'], w.vm.ip, w.s1.ip)
     s.check('vm', 'dhcp.option.dhcp == 5', '>= 1')
