@@ -14,7 +14,7 @@ http {{
     access_log off; default_type text/html; types {{ }} root {root}; {settings}
     client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
     uwsgi_temp_path {folder}; scgi_temp_path {folder};
-    server {{ listen {listen}; }}
+    server {{ listen {listen}; {location} }}
 }}
 '''
 LEASE = '''lease {{
@@ -58,18 +58,25 @@ class Programs:
                 file.write('<html><body><h1>It works</h1></body></html>\n' * 6)
         return self.root
 
-    def nginx(self, machine, address, port):
-        rng, folder = self.rng, self.new_folder()
-        settings = [rng.choice(['server_tokens off;', 'server_tokens on;']),
-                    rng.choice(['keepalive_timeout 65;', 'keepalive_timeout 65;', 'keepalive_timeout 2;', 'keepalive_timeout 0;']),
-                    rng.choice(['', '', 'keepalive_requests 2;', 'reset_timedout_connection on;']),
-                    rng.choice(['', 'tcp_nopush on; sendfile on;', 'lingering_close off;'])]
+    def nginx(self, machine, address, port, settings=None, listen_more='', location=''):
+        """With these settings, or any."""
+        folder = self.new_folder()
+        if settings is None:
+            settings, listen_more = self.any_settings()
         listen = f'[{address}]:{port} ipv6only=on' if ':' in address else f'{address}:{port}'
-        listen += rng.choice(['', '', '', ' so_keepalive=1:1:3', ' deferred'])
         path = os.path.join(folder, 'conf')
         with open(path, 'w', encoding='utf-8') as file:
-            file.write(NGINX.format(folder=folder, root=self.pages(), settings=' '.join(settings), listen=listen))
+            file.write(NGINX.format(folder=folder, root=self.pages(), settings=settings, listen=listen + listen_more,
+                                    location=location))
         self.start(machine, folder, 'nginx', '-p', folder, '-e', os.path.join(folder, 'log'), '-c', path)
+
+    def any_settings(self):
+        rng = self.rng
+        settings = [rng.choice(['server_tokens off;', 'server_tokens on;']),
+                    f'keepalive_timeout {rng.choice([65, 65, 2, 0])};',
+                    rng.choice(['', '', 'keepalive_requests 2;', 'reset_timedout_connection on;']),
+                    rng.choice(['', 'tcp_nopush on; sendfile on;', 'lingering_close off;'])]
+        return ' '.join(settings), rng.choice(['', '', '', ' so_keepalive=1:1:3', ' deferred'])
 
     def dnsmasq(self, machine, *options):
         folder = self.new_folder()
@@ -91,7 +98,7 @@ class Programs:
                      *[f'--dhcp-option=option:{name},{value}'.rstrip(',') for name, value in options.items()],
                      *[f'--dhcp-host={mac},{ip}' for mac, ip in fixed], *([] if pings else ['--no-ping']))
 
-    def dhclient(self, name, known=None, server=None, seconds=12):
+    def dhclient(self, name, known=None, server=None, seconds=12, *more):
         """Asks for an address, or for `known` again; sets nothing in the machine, which has its address already."""
         folder = self.new_folder()
         paths = {what: os.path.join(folder, what) for what in ('conf', 'leases', 'pid', 'dhclient')}
@@ -101,8 +108,8 @@ class Programs:
             file.write(f'send host-name "{name}";\n' if name else '')
         with open(paths['leases'], 'w', encoding='utf-8') as file:
             file.write(LEASE.format(ip=known, server=server) if known else '')
-        run(paths['dhclient'], '-4', '-d', '-sf', '/bin/true', '-cf', paths['conf'], '-lf', paths['leases'], '-pf', paths['pid'],
-            'eth0', timeout=seconds)
+        run(paths['dhclient'], '-4', '-d', *more, '-sf', '/bin/true', '-cf', paths['conf'], '-lf', paths['leases'],
+            '-pf', paths['pid'], 'eth0', timeout=seconds)
 
     def run_with_names(self, resolver, domain, *command):
         """Runs a command with a resolv.conf that only it sees."""
@@ -117,6 +124,7 @@ class Programs:
 
 
 def run(*command, timeout=60, data=None):
+    """`data` goes to its standard input, which is empty without."""
     try:
         subprocess.run(command, input=data, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=timeout,
                        **({} if data is not None else {'stdin': subprocess.DEVNULL}))
@@ -139,4 +147,5 @@ def nc_answers_once(port, answer):
 
 
 def nc(address, port, data, *options):
+    """Sends `data`, or without any keeps its own half open."""
     run('nc', '-n', *options, address, str(port), data=data, timeout=15)

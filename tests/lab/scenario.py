@@ -450,4 +450,5 @@ import scenarios_l4  # noqa: E402,F401
 import scenarios_nat  # noqa: E402,F401
 import scenarios_noise  # noqa: E402,F401
 import scenarios_points  # noqa: E402,F401
+import scenarios_programs  # noqa: E402,F401
 import scenarios_v6  # noqa: E402,F401
