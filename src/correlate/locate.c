@@ -276,6 +276,20 @@ static bool is_dropped(const struct steps *st, uint32_t i, bool answer)
 	return answer ? try->answer_dropped : try->dropped;
 }
 
+/* Where a point past the host's routing is known too, the gateway that the guest
+ * talks to is the host. */
+static enum place place_of_server(const struct steps *st, uint32_t last)
+{
+	const struct flow *f =
+		flow_of(st->scene, try_reference(st->scene, st->chain));
+
+	for (uint32_t i = last + 1; i < st->n; i++)
+		if (st->scene->points[st->points[i]].hop &&
+		    scene_is_gateway(st->scene, &f->key.server))
+			return PLACE_HOST;
+	return PLACE_BEYOND_HOST;
+}
+
 static struct location locate_from_guest(const struct steps *st)
 {
 	const struct location unknown = { .known = false };
@@ -315,8 +329,8 @@ static struct location locate_from_guest(const struct steps *st)
 	if (last == 0 ||
 	    !could_see(st, last, PATH_DIRECTION_TO_GUEST, st->class, true))
 		return unknown;
-	return responder(st, PLACE_BEYOND_HOST, PATH_DIRECTION_FROM_GUEST,
-	                 last);
+	return responder(st, place_of_server(st, last),
+	                 PATH_DIRECTION_FROM_GUEST, last);
 }
 
 static struct location locate_to_guest(const struct steps *st)

@@ -54,7 +54,7 @@ class Scenario(Variety):
         random.seed(rng.random())
         self.w = World(rng, mode, overlap=overlap)
         self.programs = programs.Programs(f'{seed}/{name}/{attempt}/programs')
-        self.has_leases = False
+        self.has_leases = self.relays = False
         self.seconds = seconds or rng.uniform(10.5, 12.0)
         self.offset = rng.choice(OFFSETS)
         if self.offset and rng.random() < 0.5:
@@ -158,8 +158,11 @@ class Scenario(Variety):
             self.dns(machine, address, names)
             traffic.in_thread(machine.ns, traffic.udp_server, address, 123)
         if self.mode != 'bridged':
-            self.dns(w.host, f'{w.vm_prefix}.1', names,
-                     w.router.ip if self.mode != 'host-only' and w.router.ip not in self.avoided else None)
+            if self.relays:
+                self.programs.resolver(w.host, f'{w.vm_prefix}.1', names, w.router.ip)
+            else:
+                self.dns(w.host, f'{w.vm_prefix}.1', names,
+                         w.router.ip if self.mode != 'host-only' and w.router.ip not in self.avoided else None)
             traffic.in_thread(w.host.ns, traffic.udp_server, f'{w.vm_prefix}.1', 123)
         for machine in (w.s1, w.s2, w.net, *w.guests):
             traffic.in_thread(machine.ns, programs.nc_sink, programs.SINK)

@@ -1,10 +1,11 @@
-"""What ordinary programs do that looks like trouble and is none."""
+"""What ordinary programs do that looks like trouble and is none; services of the NAT host itself that are silent."""
 import socket
 import time
 
 import programs
 import traffic
 from scenario import add
+from scenarios import syn
 
 
 def pooled_client(address, port, rounds, pause):
@@ -57,3 +58,44 @@ for mode, point in [('bridged', 'uplink'), ('nat', 'port+uplink'), ('routed', 'a
     add(f'programs-{mode}-healthy', "Ordinary programs on a healthy network: connections that wait before they ask or outlive the "
         "server's patience, a proxy, a look at a closed port, probes for duplicates, a lease refused and one given back.",
         ordinary, mode=mode, point=point, quiet=True)
+
+
+def relay_alone(s):
+    """The host's resolver asks another, which is dead: the guest gets no answers."""
+    w, s.relays, s.compression = s.w, True, {'host': 'zst', 'vm': 'zst'}
+    s.avoid(w.dns)
+    w.drop(w.router, 'input', f'udp dport 53 ip saddr {w.host.ip}')
+    start = s.when()
+    for number, name in enumerate(['www.example.com', 'api.example.com', 'repo.example.org']):
+        s.at(start + number * 0.5, w.vm, traffic.dns_client, w.dns, [name], 3, 1.7)
+    s.fails(('dns', w.dns))
+    s.check('vm', f'udp.dstport == 53 && ip.dst == {w.dns}', '>= 7')
+    s.check('vm', f'udp.srcport == 53 && ip.src == {w.dns} && ip.dst == {w.vm.ip}', '== 0')
+    if s.point != 'port':
+        asked = s.at_point(1, f'udp.dstport == 53 && ip.src == {w.host.ip} && ip.dst == {w.router.ip}')
+        s.check('host', asked, '>= 3')
+    if s.point == 'uplink':
+        s.inconclusive()
+    else:
+        s.fault('dns-no-answer', 'beyond-host' if s.point == 'port' else 'host', 'from-guest')
+
+
+for point in ('uplink', 'port', 'port+uplink'):
+    add(f'dns-no-answer-relay-{point.replace("port+uplink", "two-points")}', "The host's resolver asks another one, which is dead, "
+        'for the guest: the guest gets no answers.' + (' Missing is a capture at its port.' if point == 'uplink' else ''),
+        relay_alone, mode='nat', point=point, quiet=True)
+
+
+def own_port(s):
+    """The host's firewall hides one of the host's own ports from the guest."""
+    w, port, s.compression = s.w, s.rng.choice([22, 8006, 5900]), {'host': 'zst', 'vm': 'zst'}
+    w.drop(w.host, 'input', f'ip saddr {w.vm.ip} tcp dport {port}')
+    s.at(s.when(), w.vm, traffic.connect, w.gateway, port, 5.5)
+    s.fails(('tcp', w.gateway))
+    s.check('vm', syn(w.vm.ip, w.gateway, port), '>= 3')
+    s.check('host', s.at_point(0, syn(w.vm.ip, w.gateway, port)), '>= 3')
+    s.fault('tcp-syn-unanswered', 'host', 'from-guest', f'{w.vm.ip} > {w.gateway}:{port}/tcp')
+
+
+add('tcp-syn-unanswered-own-port', "The guest tries a port of its NAT host, whose firewall drops the SYNs.", own_port, mode='nat',
+    point='port+uplink', quiet=True)
