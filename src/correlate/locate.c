@@ -398,6 +398,16 @@ static bool could_see_refusal(const struct steps *st, uint32_t refused_at,
 	return could_see(st, absent, back, answer_class(st, refused_at), true);
 }
 
+/* A host that translates refuses with an address of its own. */
+static bool is_by_host(const struct steps *st, uint32_t i)
+{
+	const struct scene *s = st->scene;
+	const struct in6_addr *by = &try_of(s, st->seen[i])->refused_by;
+
+	return s->guest.mode == NETWORK_MODE_NAT &&
+	       (scene_is_outside(s, by) || scene_is_gateway(s, by));
+}
+
 /*
  * Who refuses sits behind the last point, on the way of the request, that shows
  * the refusal: either there is no further one, or it lacks it.
@@ -418,6 +428,8 @@ static struct location locate_refusal(const struct steps *st, bool from_guest)
 		return unknown;
 	if (!from_guest && last == 0)
 		return responder(st, PLACE_GUEST, there, 0);
+	if (from_guest && last + 1 < st->n && is_by_host(st, last))
+		return refused_between(st, last, last + 1, there);
 	absent = first_absent(st, last, from_guest ? 1 : -1, there, false);
 	if (absent == UINT32_MAX)
 		absent =

@@ -10,6 +10,9 @@
  * what was lost before it. */
 #define TRUNK_PERCENT 80
 
+/* Beyond a router so many tries show another TTL or address. */
+#define FAR_SIDE_MIN 3
+
 /* Sum of how much later than at the guest, ns */
 struct distance {
 	double sum_ns;
@@ -153,6 +156,11 @@ static void mark_points(struct scene *s, const struct votes *votes)
 		           v->unicast > 0;
 		o->translated = v->translated > v->same + v->routed;
 		o->hop = v->translated + v->routed > v->same;
+		if (o->side != SIDE_FAR)
+			continue;
+		/* It shows the ports of siblings, too. */
+		o->translated |= v->translated >= FAR_SIDE_MIN;
+		o->hop |= v->translated + v->routed >= FAR_SIDE_MIN;
 	}
 }
 
