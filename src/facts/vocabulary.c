@@ -134,6 +134,12 @@ static const struct field_info fields[FIELD_COUNT] = {
 		EXCHANGE("server.is_guest", BOOL, "the guest was asked"),
 	[FIELD_SERVER_IS_HOST] =
 		EXCHANGE("server.is_host", BOOL, "the host itself was asked"),
+	[FIELD_SERVER_OWN_HOST] = EXCHANGE(
+		"server.own_host", BOOL,
+		"the guest is on no switch of its host, and a machine on its "
+		"side of the uplink, no virtual one, was asked: its host"),
+	[FIELD_CLIENT_OWN_HOST] =
+		EXCHANGE("client.own_host", BOOL, "likewise, it asked"),
 	[FIELD_SERVER_IS_GATEWAY] = EXCHANGE("server.is_gateway", BOOL,
 	                                     "the guest's gateway was asked"),
 	[FIELD_SERVER_ON_LINK] =

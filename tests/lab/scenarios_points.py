@@ -246,7 +246,7 @@ add('tcp-sent-again-healthy', 'Now and then a TCP segment for the guest is lost 
 
 # The guest sits on the host's NIC
 
-def on_the_nic(s, tried=True):
+def on_the_nic(s, who='guest'):
     w = s.w
     w.macvtap()
     s.avoid(w.host.ip)
@@ -254,7 +254,13 @@ def on_the_nic(s, tried=True):
         s.at(1 + 3 * number, w.s1, traffic.ping, w.host.ip, 3, 0.4)
         s.at(1.5 + 3 * number, w.host, traffic.http_client, w.s1.ip, 80, ['/', '/b/900'])
     s.check('host', echo(0, w.host.ip, w.s1.ip), '>= 6')
-    if not tried:
+    if who == 'host':
+        s.at(s.when(), w.host, traffic.ping, w.vm.ip, 8, 0.8)
+        s.check('host', arp_request(w.host.ip, w.vm.ip), '>= 4')
+        s.check('vm', arp_request(w.host.ip, w.vm.ip), '== 0')
+        s.expect(absent=['arp-lost-vswitch'])
+        s.fault('l2-macvtap-isolation', 'host', 'to-guest', f'{w.host.ip} > {w.vm.ip}')
+    if who != 'guest':
         return
     s.fails(('arp', w.host.ip))
     s.at(s.when(), w.vm, traffic.ping, w.host.ip, 8, 0.8)
@@ -266,7 +272,8 @@ def on_the_nic(s, tried=True):
 
 
 add('l2-macvtap-isolation', "The guest sits on the host's NIC (macvlan): it reaches the LAN, and never its own host.", on_the_nic)
-add('l2-macvtap-healthy', "The guest sits on the host's NIC (macvlan) and has nothing to say to its host.", on_the_nic, False)
+add('l2-macvtap-healthy', "The guest sits on the host's NIC (macvlan) and has nothing to say to its host.", on_the_nic, 'nobody')
+add('l2-macvtap-from-host', "The guest sits on the host's NIC (macvlan): its host never reaches it, and others do.", on_the_nic, 'host')
 
 
 def host_ignores(s, kind='ping'):
@@ -291,6 +298,6 @@ def host_ignores(s, kind='ping'):
 
 
 add('l2-macvtap-host-firewall', "The host's firewall drops its bridged guest's pings to the host itself; the host captured at its "
-    'uplink.', host_ignores)
-add('l2-macvtap-host-arp', "The host does not answer its bridged guest's ARP requests for the host itself; the host captured on its "
-    'bridge.', host_ignores, 'arp', point='bridge')
+    'bridge.', host_ignores, point='bridge')
+add('l2-macvtap-host-arp', "The host does not answer its bridged guest's ARP requests for the host itself; port and "
+    'uplink were captured.', host_ignores, 'arp', point='port+uplink')
