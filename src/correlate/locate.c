@@ -11,6 +11,7 @@ struct steps {
 	const struct sighting *seen[SCENE_POINTS_MAX + 1];
 	enum relevance relevance[2][SCENE_POINTS_MAX + 1]; /* by reply */
 	uint32_t n;
+	size_t nic;
 	enum traffic_class class;
 	int64_t timeout_ns;
 };
@@ -98,6 +99,7 @@ static struct steps make_steps(const struct visibility *v,
 		.visibility = v,
 		.chain = c,
 		.n = s->n_path + 1,
+		.nic = scene_nic_of_flow(s, flow_of(s, ref)),
 		.class = traffic_class_of_protocol(protocol),
 		.timeout_ns = visibility_timeout_ns(protocol),
 	};
@@ -155,12 +157,13 @@ static enum traffic_class answer_class(const struct steps *st, uint32_t i)
 static enum place place_between(const struct steps *st, uint32_t inner,
                                 uint32_t outer)
 {
-	const struct observation *o = &st->scene->points[st->points[outer]];
+	const struct scene *s = st->scene;
+	uint32_t at = st->points[outer];
 
-	if (inner == 0 && !o->hop)
+	if (inner == 0 && !scene_hop(s, st->nic, at))
 		return PLACE_GUEST_HOST_PATH;
-	if (o->translated &&
-	    (inner == 0 || !st->scene->points[st->points[inner]].translated))
+	if (scene_translated(s, st->nic, at) &&
+	    (inner == 0 || !scene_translated(s, st->nic, st->points[inner])))
 		return PLACE_NAT;
 	return PLACE_HOST;
 }

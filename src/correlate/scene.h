@@ -83,9 +83,19 @@ struct gateway {
 	bool answers;
 };
 
+/** struct nic_path - One of several NICs: its mode; by point, as far as known,
+ * what happens to its packets */
+struct nic_path {
+	enum network_mode mode;
+	bool known[SCENE_POINTS_MAX];
+	bool hop[SCENE_POINTS_MAX];
+	bool translated[SCENE_POINTS_MAX];
+};
+
 struct guest {
 	struct mac macs[GUEST_MACS_MAX];
 	size_t n_macs;
+	struct nic_path paths[GUEST_MACS_MAX];
 	struct in6_addr ips[GUEST_IPS_MAX];
 	size_t n_ips;
 	struct gateway gateways[4];
@@ -404,8 +414,19 @@ void tunnels_settle(struct scene *s);
 /** path_find() - Points in order, network mode, addresses behind NAT */
 void path_find(struct scene *s);
 
-/** path_mode_of() - The mode of one NIC of the guest */
-enum network_mode path_mode_of(const struct scene *s, size_t nic);
+/** nic_paths_find() - Modes and points of each NIC, where there are several */
+void nic_paths_find(struct scene *s);
+
+/** scene_nic_of_flow(), scene_nic_of_ip() - Which NIC of the guest it goes by;
+ * the first if nobody knows */
+size_t scene_nic_of_flow(const struct scene *s, const struct flow *f);
+size_t scene_nic_of_ip(const struct scene *s, const struct in6_addr *ip);
+
+/** scene_mode(), scene_hop(), scene_translated() - As in struct guest and struct
+ * observation, for one NIC */
+enum network_mode scene_mode(const struct scene *s, size_t nic);
+bool scene_hop(const struct scene *s, size_t nic, uint32_t point);
+bool scene_translated(const struct scene *s, size_t nic, uint32_t point);
 
 /** isolation_find() - Is the guest in a host-only network? */
 void isolation_find(struct scene *s);

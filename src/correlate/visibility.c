@@ -308,7 +308,7 @@ enum relevance visibility_relevance(const struct visibility *v,
 		if (s->sightings[chain->first + i].point == point &&
 		    !(reply && is_resolution(f)))
 			return RELEVANCE_YES;
-	if (s->points[point].hop)
+	if (scene_hop(s, scene_nic_of_flow(s, f), point))
 		return relevance_behind_hop(s, f);
 	return relevance_on_bridge(v, chain, f, &t->tries[at->try], point,
 	                           reply);
