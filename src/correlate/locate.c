@@ -293,6 +293,15 @@ static enum place place_of_server(const struct steps *st, uint32_t last)
 	return PLACE_BEYOND_HOST;
 }
 
+/* It may go on in a tunnel that the snap length has closed. */
+static bool is_blind_beyond(const struct steps *st, uint32_t last)
+{
+	const struct scene *s = st->scene;
+
+	return s->tunnels_cut &&
+	       s->points[st->points[last]].tunnel.kind == TUNNEL_KIND_NONE;
+}
+
 static struct location locate_from_guest(const struct steps *st)
 {
 	const struct location unknown = { .known = false };
@@ -331,6 +340,8 @@ static struct location locate_from_guest(const struct steps *st)
 		                last, absent);
 	if (last == 0 ||
 	    !could_see(st, last, PATH_DIRECTION_TO_GUEST, st->class, true))
+		return unknown;
+	if (is_blind_beyond(st, last))
 		return unknown;
 	return responder(st, place_of_server(st, last),
 	                 PATH_DIRECTION_FROM_GUEST, last);
@@ -438,6 +449,8 @@ static struct location locate_refusal(const struct steps *st, bool from_guest)
 		absent =
 			first_absent(st, last, from_guest ? 1 : -1, back, true);
 	if (absent == UINT32_MAX || (absent == last && last == 0))
+		return unknown;
+	if (absent == last && is_blind_beyond(st, last))
 		return unknown;
 	if (absent == last)
 		return responder(st, PLACE_BEYOND_HOST, there, last);

@@ -286,6 +286,8 @@ struct scene {
 	uint32_t n_points;
 	bool points_full;
 	uint64_t two_sided; /* bit by capture: each side is a point */
+	bool roles_known;   /* before, the tunnels of either file are opened */
+	bool tunnels_cut; /* frames were cut inside tunnels, and say nothing */
 	bool swapped;
 	bool same_file;
 	struct guest guest;
@@ -382,6 +384,10 @@ void sides_split(struct scene *s);
 
 /** sides_limit_claims() - Limit what is claimed of such points to their side */
 void sides_limit_claims(struct scene *s);
+
+/** survey_settle() - Read again what was read before the roles were known, if it
+ * matters */
+void survey_settle(struct scene *s);
 
 /** roles_check() - Is it one file twice?  Are host and guest exchanged? */
 void roles_check(struct scene *s);

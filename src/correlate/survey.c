@@ -180,6 +180,23 @@ void survey_again(struct scene *s, uint32_t capture)
 	read_capture(s, capture);
 }
 
+static bool is_opened(const struct scene *s, uint32_t capture)
+{
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].capture == capture &&
+		    s->points[i].tunnel.kind != TUNNEL_KIND_NONE)
+			return true;
+	return false;
+}
+
+void survey_settle(struct scene *s)
+{
+	s->roles_known = true;
+	for (uint32_t i = 0; i < s->n_captures; i++)
+		if (s->roles[i] == CAPTURE_ROLE_VM && is_opened(s, i))
+			survey_again(s, i);
+}
+
 void survey_run(struct scene *s)
 {
 	s->points = xcalloc(SCENE_POINTS_MAX, sizeof(*s->points));
