@@ -313,6 +313,11 @@ struct scene {
 	const struct hints *hints;
 };
 
+/** scene_interface_of() - The interface that stands for @interface: of a switch
+ * whose ports are recorded by source, the first */
+uint32_t scene_interface_of(const struct scene *s, uint32_t capture,
+                            uint32_t interface);
+
 /** scene_point_of() - The observation that @p of @capture belongs to; NULL */
 struct observation *scene_point_of(const struct scene *s, uint32_t capture,
                                    const struct packet *p);

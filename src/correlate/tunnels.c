@@ -35,12 +35,13 @@ struct observation *scene_point_of(const struct scene *s, uint32_t capture,
                                    const struct packet *p)
 {
 	enum side side = side_of(s, capture, p);
+	uint32_t interface = scene_interface_of(s, capture, p->interface);
 
 	/* The newest points first: sections of one file follow each other. */
 	for (uint32_t i = s->n_points; i-- > 0;) {
 		struct observation *o = &s->points[i];
 
-		if (o->capture == capture && o->interface == p->interface &&
+		if (o->capture == capture && o->interface == interface &&
 		    o->ifindex == p->ifindex && o->side == side &&
 		    is_same(&o->tunnel, &p->within))
 			return o;

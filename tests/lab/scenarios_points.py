@@ -208,6 +208,41 @@ add('pktmon-drop', "The host's capture shows each packet at several places under
     'virtual switch dropped them.', pktmon_drop, point='port+uplink', apart=True)
 
 
+# A switch that records what it gets, by the port that it came from
+
+def switch_file(s):
+    s.snaplen['host'] = None
+    s.nano['host'] = s.pcapng['host'] = False
+
+    def change(files):
+        pktmon.split(files['host'], files['host'] + 'ng', s.w.vm.mac)
+        files['host'] += 'ng'
+    s.changes.append(change)
+    s.synthetic = '; synthetic: tests/lab/pktmon.py put the frames of the guest and those for it at two ports of one switch'
+
+
+def switch_healthy(s):
+    switch_file(s)
+    s.check('host', f'tcp.flags == 0x012 && ip.dst == {s.w.vm.ip}', '>= 3')
+
+
+def switch_beyond(s):
+    switch_file(s)
+    w, target = s.w, s.w.s2.ip
+    w.drop(w.s2, 'input', f'ip saddr {w.vm.ip} tcp dport 8080')
+    s.tries(target, 8080, pings=0)
+    s.fails(('tcp', target))
+    for role in ('host', 'vm'):
+        s.check(role, syn(w.vm.ip, target, 8080), '>= 4')
+    s.fault('tcp-syn-unanswered', 'beyond-host', 'from-guest', f'{w.vm.ip} > {target}:8080/tcp')
+
+
+add('vswitch-by-source-healthy', "The host's switch records each packet once, at the port that it came from, as on Hyper-V; everything "
+    'works.', switch_healthy)
+add('vswitch-by-source-beyond', "The host's switch records each packet once, at the port that it came from; a server drops the guest's "
+    'SYNs to one port.', switch_beyond)
+
+
 # Delivered twice
 
 def doubled(s, where='network'):
