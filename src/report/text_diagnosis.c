@@ -21,6 +21,10 @@ static void put_interface(const struct incident_point *p, struct strbuf *out)
 {
 	if (p->name)
 		strbuf_puts(out, p->name);
+	else if (p->side)
+		strbuf_puts(out, strcmp(p->side, "guest-side") == 0
+		                         ? "the guest's side"
+		                         : "the far side");
 	else if (p->ifindex >= 0)
 		strbuf_printf(out, "interface %" PRId64, p->ifindex);
 	else if (!p->tunnel)
