@@ -193,7 +193,7 @@ static void describe(struct sides *sides, const struct scene *s,
 }
 
 void own_host_describe(struct sides *sides, const struct scene *s,
-                    const struct flow_key *key, struct fact *f)
+                       const struct flow_key *key, struct fact *f)
 {
 	if (!sides)
 		return;

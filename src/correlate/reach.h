@@ -94,7 +94,7 @@ void own_host_free(struct sides *sides);
 
 /** own_host_describe() - Is one of the two the guest's own host? */
 void own_host_describe(struct sides *sides, const struct scene *s,
-                    const struct flow_key *key, struct fact *f);
+                       const struct flow_key *key, struct fact *f);
 
 /** strays_mark() - Mark the chains that the guest answered by another NIC */
 void strays_mark(const struct reach *r, struct scene *s);
