@@ -14,14 +14,20 @@ static const int64_t start_ns = 1700000000 * S;
 
 static struct clock_pair from_guest(int64_t host_ns, int64_t guest_ns)
 {
-	return (struct clock_pair){ PATH_DIRECTION_FROM_GUEST, host_ns,
-		                    guest_ns };
+	return (struct clock_pair){
+		.direction = PATH_DIRECTION_FROM_GUEST,
+		.host_ns = host_ns,
+		.guest_ns = guest_ns,
+	};
 }
 
 static struct clock_pair to_guest(int64_t host_ns, int64_t guest_ns)
 {
-	return (struct clock_pair){ PATH_DIRECTION_TO_GUEST, host_ns,
-		                    guest_ns };
+	return (struct clock_pair){
+		.direction = PATH_DIRECTION_TO_GUEST,
+		.host_ns = host_ns,
+		.guest_ns = guest_ns,
+	};
 }
 
 static uint64_t next_random(uint64_t *state)

@@ -340,6 +340,17 @@ static void add_capture_fact(struct scene *s, uint32_t i)
 	capture_quality_facts(s, i, f);
 }
 
+/* A step of one clock is in all captures of its side. */
+static uint32_t n_steps(const struct scene *s)
+{
+	size_t most[2] = { 0, 0 };
+
+	for (size_t i = 0; i < s->n_captures; i++)
+		if (s->steps[i].n > most[s->roles[i]])
+			most[s->roles[i]] = s->steps[i].n;
+	return (uint32_t)(most[0] + most[1]);
+}
+
 void capture_facts(struct scene *s)
 {
 	struct incident *in = s->incident;
@@ -347,12 +358,13 @@ void capture_facts(struct scene *s)
 	nics_describe(s);
 	in->clock = (struct incident_clock){
 		.known = s->clock.known,
-		.offset_ns = s->clock.offset_ns,
+		.one_sided = s->clock.one_sided,
+		.offset_ns = s->clock.offset_ns + s->clock_shift_ns,
 		.error_ns = s->clock.error_ns,
-		.drift_known = s->clock.known,
+		.drift_known = s->clock.known && !s->clock.one_sided,
 		.drift_ppb = s->clock.drift_ppb,
 		.pairs = s->clock.pairs,
-		.steps = s->clock.steps,
+		.steps = n_steps(s),
 	};
 	add_pair_fact(s);
 	for (uint32_t i = 0; i < s->n_captures; i++)

@@ -11,6 +11,9 @@
 
 #define WINDOW_NS INT64_C(1000000000)
 
+/* So long before one capture begins a packet may have left that it has */
+#define TRAVEL_NS INT64_C(500000000)
+
 /* One packet that waits for its twin, or stays a while to catch copies of it */
 struct waiting {
 	uint64_t key;
@@ -20,6 +23,7 @@ struct waiting {
 	uint64_t packet_id;
 	bool at_guest;
 	bool at_host;
+	bool may_stay; /* it need not pass all points */
 };
 
 struct reader {
@@ -44,6 +48,7 @@ struct merge {
 	struct hash_table flows; /* of the guest, behind NAT */
 	int64_t from_ns;         /* what both files cover */
 	int64_t to_ns;
+	int64_t margin_ns; /* neither end is known better */
 };
 
 static struct waiting *entry(struct merge *m, size_t i)
@@ -67,6 +72,8 @@ static bool next_packet(const struct scene *s, struct reader *r)
 
 		if (!ci->supported)
 			continue;
+		frame.ts_ns =
+			scene_read_ns(s, r->index, frame.number, frame.ts_ns);
 		packet_decode(&frame, ci->linktype, &r->packet);
 		r->has_inner =
 			scene_open_tunnel(s, r->index, &r->packet, &r->inner);
@@ -136,9 +143,10 @@ static bool is_guests(const struct merge *m, const struct reader *r,
 	return from || to;
 }
 
-/* Only what has to pass the host's points can be lost before them. */
-static bool has_to_cross(const struct merge *m, const struct packet *p,
-                         enum path_direction direction)
+/* Only what has to pass the host's points can be lost before them: 1, 0, or -1
+ * if that is not known. */
+static int has_to_cross(const struct merge *m, const struct packet *p,
+                        enum path_direction direction)
 {
 	const struct scene *s = m->scene;
 	bool hop = s->n_path > 0 && s->points[s->path[0]].hop;
@@ -146,11 +154,28 @@ static bool has_to_cross(const struct merge *m, const struct packet *p,
 		direction == PATH_DIRECTION_FROM_GUEST ? &p->dst : &p->src;
 
 	if (s->n_path == 0)
-		return false;
+		return 0;
 	if (!hop)
-		return true;
-	return p->ip_version != 0 && !p->group && scene_on_link(s, peer) == 0 &&
-	       !scene_is_gateway(s, peer) && !scene_is_outside(s, peer);
+		return 1;
+	if (p->ip_version == 0 || p->group || scene_is_gateway(s, peer) ||
+	    scene_is_outside(s, peer))
+		return 0;
+	switch (scene_on_link(s, peer)) {
+	case 0:
+		return 1;
+	case 1:
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+/* Near the ends the other file need not have it. */
+static bool is_lost(const struct merge *m, const struct waiting *w)
+{
+	return w->at_guest != w->at_host && !w->may_stay &&
+	       w->host_ns >= m->from_ns + m->margin_ns &&
+	       w->host_ns <= m->to_ns - m->margin_ns;
 }
 
 static void expire(struct merge *m, int64_t now_ns)
@@ -162,10 +187,10 @@ static void expire(struct merge *m, int64_t now_ns)
 
 		if (w->host_ns + WINDOW_NS >= now_ns)
 			return;
-		if (w->at_guest && !w->at_host &&
+		if (is_lost(m, w) && w->at_guest &&
 		    w->direction == PATH_DIRECTION_FROM_GUEST)
 			in->from_guest.lost++;
-		if (w->at_host && !w->at_guest &&
+		if (is_lost(m, w) && w->at_host &&
 		    w->direction == PATH_DIRECTION_TO_GUEST)
 			in->to_guest.lost++;
 		hash_table_remove(&m->index, w->key,
@@ -213,6 +238,7 @@ static void feed(struct merge *m, const struct reader *r, uint64_t key,
 		.at_host = !at_guest,
 	};
 	size_t pos = 0;
+	int crosses;
 	uint32_t i;
 
 	while ((i = hash_table_find(&m->index, key, &pos)) != HASH_TABLE_NONE) {
@@ -236,7 +262,9 @@ static void feed(struct merge *m, const struct reader *r, uint64_t key,
 			in->to_guest.both++;
 		return;
 	}
-	if (has_to_cross(m, &r->packet, direction))
+	crosses = has_to_cross(m, &r->packet, direction);
+	fresh.may_stay = crosses < 0;
+	if (crosses != 0)
 		push(m, &fresh);
 }
 
@@ -282,6 +310,7 @@ static void common_window(struct merge *m)
 {
 	const struct scene *s = m->scene;
 
+	m->margin_ns = s->clock_error_ns;
 	m->from_ns = INT64_MIN;
 	m->to_ns = INT64_MAX;
 	for (uint32_t i = 0; i < s->n_points; i++) {
@@ -298,22 +327,35 @@ static void common_window(struct merge *m)
 	}
 }
 
-/* A packet within what both files cover */
+/* It lies in what both files cover, by at least @margin_ns */
+static bool is_covered(const struct merge *m, const struct reader *r,
+                       int64_t margin_ns)
+{
+	return r->host_ns >= m->from_ns + margin_ns &&
+	       r->host_ns <= m->to_ns - margin_ns;
+}
+
 static void note(struct merge *m, const struct reader *r)
 {
 	struct scene *s = m->scene;
 	uint32_t point = (uint32_t)(r->point - s->points);
 	uint64_t key = packet_key(&r->packet);
+	bool covered = is_covered(m, r, 0);
 	enum path_direction direction;
 
-	announce_note(s, point, &r->packet, r->host_ns);
-	if (key == 0)
+	if (covered)
+		announce_note(s, point, &r->packet, r->host_ns);
+	if (key == 0 || !is_covered(m, r, -m->margin_ns - TRAVEL_NS))
 		return;
-	outage_note(s, point, &r->packet, r->host_ns);
+	if (covered)
+		outage_note(s, point, &r->packet, r->host_ns);
 	if (is_guests(m, r, &direction)) {
-		doubles_note(s, point, &r->packet, key, direction, r->host_ns);
+		if (covered)
+			doubles_note(s, point, &r->packet, key, direction,
+			             r->host_ns);
 		feed(m, r, key, direction);
-	} else if (r->point->role == CAPTURE_ROLE_HOST && !r->has_inner) {
+	} else if (covered && r->point->role == CAPTURE_ROLE_HOST &&
+	           !r->has_inner) {
 		s->incident->host_others++;
 	}
 }
@@ -324,8 +366,7 @@ static void run(struct merge *m)
 
 	while ((r = earliest(m)) != NULL) {
 		expire(m, r->host_ns);
-		if (r->host_ns >= m->from_ns && r->host_ns <= m->to_ns)
-			note(m, r);
+		note(m, r);
 		advance(m, r);
 	}
 	expire(m, INT64_MAX);

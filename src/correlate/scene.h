@@ -13,6 +13,8 @@
 #include "capture/capture.h"
 #include "correlate/analyse.h"
 #include "correlate/clock_line.h"
+#include "correlate/clock_steps.h"
+#include "correlate/clock_stretches.h"
 #include "facts/incident.h"
 #include "track/point.h"
 
@@ -28,6 +30,18 @@ enum side {
 	SIDE_BOTH,
 	SIDE_GUEST,
 	SIDE_FAR,
+};
+
+/* Interleaved interfaces make smaller steps in a file. */
+#define STEP_BACK_NS INT64_C(1000000000)
+
+#define STEP_BACKS_MAX 8
+
+/** struct step_back - Time goes backwards at a point */
+struct step_back {
+	uint64_t frame;
+	int64_t from_ns;
+	int64_t to_ns;
 };
 
 /**
@@ -48,6 +62,9 @@ enum side {
  * @holes:	seconds, in the host's clock, of which nothing is recorded
  * @unread:	seconds, likewise, before ICMP errors for the guest of which it
  *		cannot be read what they are about
+ * @tick_ns:	all time stamps are a multiple of it
+ * @newest_ns:	stamp of its last frame
+ * @backs:	where time goes backwards in the file by more than STEP_BACK_NS
  */
 struct observation {
 	uint32_t capture;
@@ -69,6 +86,10 @@ struct observation {
 	struct second_set missed[TRAFFIC_CLASS_COUNT];
 	struct second_set holes;
 	struct second_set unread;
+	int64_t tick_ns;
+	int64_t newest_ns;
+	struct step_back backs[STEP_BACKS_MAX];
+	size_t n_backs;
 	enum point_kind kind;
 };
 
@@ -278,6 +299,24 @@ struct doubles {
 	int64_t last_ns;
 };
 
+/** struct clock_stretch - The line that holds from an instant on, in the clocks
+ * of both sides */
+struct clock_stretch {
+	int64_t from_host_ns;
+	int64_t from_guest_ns;
+	struct clock_line line;
+};
+
+#define SCENE_STRETCHES_MAX (CLOCK_STEPS_MAX + 1)
+
+/**
+ * struct scene - See above.  All times are without the steps of the clocks.
+ * @steps:	of each capture
+ * @clock:	what is reported: the line where both sides begin
+ * @clock_shift_ns: what the steps before that add to its offset
+ * @stretches:	the lines, at least one if @aligned
+ * @clock_error_ns: the largest error of any of them
+ */
 struct scene {
 	struct capture *const *captures;
 	size_t n_captures;
@@ -291,7 +330,12 @@ struct scene {
 	bool swapped;
 	bool same_file;
 	struct guest guest;
+	struct clock_steps *steps;
 	struct clock_line clock;
+	int64_t clock_shift_ns;
+	struct clock_stretch stretches[SCENE_STRETCHES_MAX];
+	size_t n_stretches;
+	int64_t clock_error_ns;
 	bool aligned; /* times of both files can be compared */
 	uint64_t shared_packets;
 	struct sighting *sightings;
@@ -334,6 +378,15 @@ int64_t scene_host_ns(const struct scene *s, const struct observation *o,
 /** scene_point_ns() - The other way round */
 int64_t scene_point_ns(const struct scene *s, const struct observation *o,
                        int64_t host_ns);
+
+/** scene_read_ns() - Time of frame @frame with stamp @ts_ns of a capture */
+int64_t scene_read_ns(const struct scene *s, uint32_t capture, uint64_t frame,
+                      int64_t ts_ns);
+
+/** scene_claim_time() - Add to @c: from @from_ns to @to_ns, times of @o, in the
+ * stamps of the file */
+void scene_claim_time(const struct scene *s, const struct observation *o,
+                      struct claim *c, int64_t from_ns, int64_t to_ns);
 
 /** scene_point_id() - "host:0/2" of a point; lives as long as the incident */
 const char *scene_point_id(const struct scene *s, uint32_t point);
@@ -393,6 +446,17 @@ void sides_limit_claims(struct scene *s);
 /** survey_settle() - Read again what was read before the roles were known, if it
  * matters */
 void survey_settle(struct scene *s);
+/** survey_retimed() - Likewise, into the same points: its times have changed */
+void survey_retimed(struct scene *s, uint32_t capture);
+
+struct clock_pairs;
+
+/** steps_find() - Where was a clock set?  Return: anywhere? */
+bool steps_find(struct scene *s, const struct clock_pairs *pairs,
+                stretch_function *stretches);
+
+/** roles_check_same() - Is it one file twice? */
+void roles_check_same(struct scene *s);
 
 /** roles_check() - Is it one file twice?  Are host and guest exchanged? */
 void roles_check(struct scene *s);

@@ -252,7 +252,11 @@ static void put_clock(const struct incident_clock *clock, struct strbuf *out)
 	              (unsigned int)(ms % 1000),
 	              clock->offset_ns < 0 ? "behind" : "ahead");
 	put_error(magnitude(clock->error_ns), out);
-	strbuf_printf(out, ", %" PRIu64 " pairs)", clock->pairs);
+	strbuf_printf(out, ", %" PRIu64 " pairs%s)", clock->pairs,
+	              clock->one_sided ? " of one direction only" : "");
+	if (clock->steps > 0)
+		strbuf_printf(out, " at first, then set %" PRIu32 " time%s",
+		              clock->steps, clock->steps == 1 ? "" : "s");
 }
 
 static void captures(const struct wrap *w, const struct incident *incident)
