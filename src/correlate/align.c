@@ -17,6 +17,8 @@
 /* Clocks drift apart by no more than one part in so many. */
 #define DRIFT_MAX_PART 5000
 
+#define STRETCHES_MAX (CLOCK_STEPS_MAX + 1)
+
 /* Nobody reads a clock better than that. */
 #define HINTED_ERROR_NS INT64_C(100000000)
 
@@ -111,7 +113,7 @@ static size_t stretch_of(const struct scene *s, const struct clock_pair *p)
 	size_t n = clock_steps_before(&s->steps[host], p->host_frame) +
 	           clock_steps_before(&s->steps[vm], p->guest_frame);
 
-	return n < SCENE_STRETCHES_MAX ? n : SCENE_STRETCHES_MAX - 1;
+	return n < STRETCHES_MAX ? n : STRETCHES_MAX - 1;
 }
 
 static int by_number(const void *a, const void *b)
@@ -134,8 +136,7 @@ static size_t date_steps(const struct scene *s, int64_t offset_ns,
 		bool vm = s->roles[i] == CAPTURE_ROLE_VM;
 
 		for (size_t j = 0;
-		     j < steps->n && !done[vm] && n < SCENE_STRETCHES_MAX - 1;
-		     j++)
+		     j < steps->n && !done[vm] && n < STRETCHES_MAX - 1; j++)
 			at_ns[n++] =
 				steps->items[j].at_ns - (vm ? offset_ns : 0);
 		done[vm] |= steps->n > 0;
@@ -191,7 +192,7 @@ static struct clock_line line_of(const struct scene *s,
 static void fit_stretches(struct scene *s, struct clock_pairs *pairs,
                           int64_t offset_ns)
 {
-	int64_t at_ns[SCENE_STRETCHES_MAX];
+	int64_t at_ns[STRETCHES_MAX];
 	int64_t start_ns = common_start(s, offset_ns);
 	size_t n_steps = date_steps(s, offset_ns, at_ns), first = 0;
 

@@ -36,6 +36,18 @@ struct clock_steps {
 	size_t n;
 };
 
+/* Interleaved interfaces make smaller steps in a file. */
+#define STEP_BACK_NS INT64_C(1000000000)
+
+#define STEP_BACKS_MAX 8
+
+/** struct step_back - Time goes backwards at a point */
+struct step_back {
+	uint64_t frame;
+	int64_t from_ns;
+	int64_t to_ns;
+};
+
 /** clock_steps_add() - Add a step, wherever it belongs; too many are left out */
 void clock_steps_add(struct clock_steps *steps, uint64_t frame, int64_t ns,
                      bool measured);

@@ -11,6 +11,14 @@
 #define CLOCK_STRETCHES_MAX 16
 #define CLOCK_STRAY UINT8_MAX
 
+/** struct clock_stretch - The line that holds from an instant on, in the clocks
+ * of both sides */
+struct clock_stretch {
+	int64_t from_host_ns;
+	int64_t from_guest_ns;
+	struct clock_line line;
+};
+
 /* What splits pairs into stretches: clock_stretches() or clock_sharp() */
 typedef size_t stretch_function(const struct clock_pair *pairs, size_t n,
                                 uint8_t *labels);

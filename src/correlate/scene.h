@@ -32,18 +32,6 @@ enum side {
 	SIDE_FAR,
 };
 
-/* Interleaved interfaces make smaller steps in a file. */
-#define STEP_BACK_NS INT64_C(1000000000)
-
-#define STEP_BACKS_MAX 8
-
-/** struct step_back - Time goes backwards at a point */
-struct step_back {
-	uint64_t frame;
-	int64_t from_ns;
-	int64_t to_ns;
-};
-
 /**
  * struct observation - One observation point of one capture
  * @capture:	index of the capture
@@ -299,16 +287,6 @@ struct doubles {
 	int64_t last_ns;
 };
 
-/** struct clock_stretch - The line that holds from an instant on, in the clocks
- * of both sides */
-struct clock_stretch {
-	int64_t from_host_ns;
-	int64_t from_guest_ns;
-	struct clock_line line;
-};
-
-#define SCENE_STRETCHES_MAX (CLOCK_STEPS_MAX + 1)
-
 /**
  * struct scene - See above.  All times are without the steps of the clocks.
  * @steps:	of each capture
@@ -333,7 +311,7 @@ struct scene {
 	struct clock_steps *steps;
 	struct clock_line clock;
 	int64_t clock_shift_ns;
-	struct clock_stretch stretches[SCENE_STRETCHES_MAX];
+	struct clock_stretch stretches[CLOCK_STEPS_MAX + 1];
 	size_t n_stretches;
 	int64_t clock_error_ns;
 	bool aligned; /* times of both files can be compared */
