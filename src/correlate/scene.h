@@ -15,6 +15,7 @@
 #include "correlate/clock_line.h"
 #include "correlate/clock_steps.h"
 #include "correlate/clock_stretches.h"
+#include "correlate/scene_time.h"
 #include "facts/incident.h"
 #include "track/point.h"
 
@@ -349,23 +350,6 @@ struct observation *scene_point_of(const struct scene *s, uint32_t capture,
 bool scene_open_tunnel(const struct scene *s, uint32_t capture,
                        const struct packet *p, struct packet *inner);
 
-/** scene_host_ns() - Time @ts_ns of a point in the host's clock */
-int64_t scene_host_ns(const struct scene *s, const struct observation *o,
-                      int64_t ts_ns);
-
-/** scene_point_ns() - The other way round */
-int64_t scene_point_ns(const struct scene *s, const struct observation *o,
-                       int64_t host_ns);
-
-/** scene_read_ns() - Time of frame @frame with stamp @ts_ns of a capture */
-int64_t scene_read_ns(const struct scene *s, uint32_t capture, uint64_t frame,
-                      int64_t ts_ns);
-
-/** scene_claim_time() - Add to @c: from @from_ns to @to_ns, times of @o, in the
- * stamps of the file */
-void scene_claim_time(const struct scene *s, const struct observation *o,
-                      struct claim *c, int64_t from_ns, int64_t to_ns);
-
 /** scene_point_id() - "host:0/2" of a point; lives as long as the incident */
 const char *scene_point_id(const struct scene *s, uint32_t point);
 
@@ -426,12 +410,6 @@ void sides_limit_claims(struct scene *s);
 void survey_settle(struct scene *s);
 /** survey_retimed() - Likewise, into the same points: its times have changed */
 void survey_retimed(struct scene *s, uint32_t capture);
-
-struct clock_pairs;
-
-/** steps_find() - Where was a clock set?  Return: anywhere? */
-bool steps_find(struct scene *s, const struct clock_pairs *pairs,
-                stretch_function *stretches);
 
 /** roles_check_same() - Is it one file twice? */
 void roles_check_same(struct scene *s);
