@@ -124,6 +124,55 @@ START_TEST(one_direction_bounds_by_the_longest_travel)
 }
 END_TEST
 
+/* The only pairs come 1000 s after the instant that is asked for. */
+START_TEST(one_direction_far_away)
+{
+	struct clock_pair pairs[] = {
+		from_guest(start_ns + 1000 * S + 400 * MS,
+		           start_ns + 1003 * S + 100 * MS),
+	};
+	struct clock_line line = clock_line_fit(pairs, 1, start_ns);
+
+	ck_assert(line.one_sided);
+	/* 3 s ahead at first, 3.1 s after 100 ppm; 400 ms on the way */
+	expect_near(line.offset_ns, 3 * S, line.error_ns);
+	ck_assert_int_le(line.error_ns, 701 * MS);
+}
+END_TEST
+
+/* Few pairs at the start say little of the end. */
+START_TEST(the_error_grows_with_the_distance)
+{
+	struct clock_pair pairs[] = {
+		to_guest(start_ns, start_ns + 10 * MS),
+		from_guest(start_ns + MS, start_ns + 11 * MS),
+		from_guest(start_ns + 100 * S, start_ns + 99 * S),
+	};
+	struct clock_line line = clock_line_fit(pairs, 3, start_ns);
+
+	ck_assert(!line.one_sided);
+	ck_assert_int_le(line.error_ns, 10 * US);
+	ck_assert_int_ge(line.span_error_ns, 19 * MS);
+}
+END_TEST
+
+START_TEST(room_between_the_directions)
+{
+	struct clock_pair pairs[] = {
+		to_guest(start_ns, start_ns + 10 * MS + 80 * US),
+		from_guest(start_ns, start_ns + 10 * MS - 20 * US),
+		from_guest(start_ns, start_ns + 10 * MS + 580 * US),
+		from_guest(start_ns, start_ns - 600 * MS),
+	};
+
+	ck_assert(clock_line_room(pairs, 0) > 0);
+	expect_near((int64_t)clock_line_room(pairs, 2), 100 * US, 10);
+	expect_near((int64_t)clock_line_room(pairs, 3), -500 * US, 10);
+	/* a frame that takes 610 ms */
+	ck_assert(clock_line_room(pairs, 4) < -100e6);
+}
+END_TEST
+
 START_TEST(the_truth_is_within_the_error)
 {
 	static const int64_t offsets[] = { 0, 2500 * MS, -7 * 3600 * S };
@@ -284,6 +333,9 @@ int main(void)
 		nothing_is_known_from_nothing,
 		both_directions_enclose_the_offset,
 		one_direction_bounds_by_the_longest_travel,
+		one_direction_far_away,
+		the_error_grows_with_the_distance,
+		room_between_the_directions,
 		the_truth_is_within_the_error,
 		drift_is_found,
 		no_drift_is_made_up,

@@ -1,5 +1,6 @@
 #include "correlate/clock_stretches.h"
 
+#include "correlate/clock_sharp.h"
 #include "correlate/clock_steps.h"
 #include "run_tests.h"
 
@@ -203,6 +204,79 @@ START_TEST(many_pairs)
 }
 END_TEST
 
+/*
+ * @n broadcasts of one station, alike to the letter, a second apart and a little
+ * irregular: each at the guest may be each at the host.  From @at on the guest's
+ * clock is @step_ns further.
+ */
+static size_t make_broadcasts(size_t n, size_t at, int64_t step_ns)
+{
+	size_t n_pairs = 0;
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < n; j++) {
+			int64_t sent_i = (int64_t)(i * 1000 + i * i % 37) * MS;
+			int64_t sent_j = (int64_t)(j * 1000 + j * j % 37) * MS;
+
+			pairs[n_pairs++] = (struct clock_pair){
+				.direction = PATH_DIRECTION_FROM_GUEST,
+				.host_ns = start_ns + sent_j + 50 * US,
+				.guest_ns = start_ns + sent_i - 7 * S +
+				            (i >= at ? step_ns : 0),
+				.host_frame = 3 * j + 1,
+				.guest_frame = 2 * i + 1,
+			};
+		}
+	return n_pairs;
+}
+
+static void expect_sharp(size_t n, size_t at, size_t n_pairs)
+{
+	for (size_t k = 0; k < n_pairs; k++)
+		ck_assert_uint_eq(labels[k],
+		                  k / n == k % n ? k / n >= at : CLOCK_STRAY);
+}
+
+START_TEST(broadcasts_heard_at_once)
+{
+	size_t n = make_broadcasts(20, 20, 0);
+
+	ck_assert_uint_eq(clock_sharp(pairs, n, labels), 1);
+	expect_sharp(20, 20, n);
+	ck_assert_uint_eq(clock_sharp(pairs, 0, labels), 0);
+}
+END_TEST
+
+START_TEST(broadcasts_around_a_step)
+{
+	static const int64_t steps[] = { 300 * MS, -300 * MS, 5 * S, -HOUR };
+
+	for (size_t i = 0; i < 4; i++) {
+		size_t n = make_broadcasts(20, 8, steps[i]);
+
+		ck_assert_uint_eq(clock_sharp(pairs, n, labels), 2);
+		expect_sharp(20, 8, n);
+	}
+}
+END_TEST
+
+/* Too few, or as many of them agree on another offset */
+START_TEST(broadcasts_that_tell_nothing)
+{
+	size_t n = make_broadcasts(3, 3, 0);
+
+	ck_assert_uint_eq(clock_sharp(pairs, n, labels), 0);
+	n = make_broadcasts(20, 20, 0);
+	for (size_t k = 0; k < n; k++) {
+		pairs[k].guest_ns = start_ns + (int64_t)(k / 20) * S;
+		pairs[k].host_ns = start_ns + (int64_t)(k % 20) * S;
+	}
+	ck_assert_uint_eq(clock_sharp(pairs, n, labels), 0);
+	for (size_t k = 0; k < n; k++)
+		ck_assert_uint_eq(labels[k], CLOCK_STRAY);
+}
+END_TEST
+
 START_TEST(stamps_without_steps)
 {
 	struct clock_steps steps = { 0 };
@@ -253,6 +327,9 @@ int main(void)
 		few_pairs_that_do_not_agree,
 		coarse_stamps_are_no_steps,
 		many_pairs,
+		broadcasts_heard_at_once,
+		broadcasts_around_a_step,
+		broadcasts_that_tell_nothing,
 		stamps_without_steps,
 		too_many_steps_are_left_out,
 		NULL,
