@@ -255,8 +255,7 @@ static void put_clock(const struct incident_clock *clock, struct strbuf *out)
 	strbuf_printf(out, ", %" PRIu64 " pairs%s)", clock->pairs,
 	              clock->one_sided ? " of one direction only" : "");
 	if (clock->steps > 0)
-		strbuf_printf(out, " at first, then set %" PRIu32 " time%s",
-		              clock->steps, clock->steps == 1 ? "" : "s");
+		strbuf_puts(out, " at first; a clock was set, see Limits");
 }
 
 static void captures(const struct wrap *w, const struct incident *incident)
