@@ -2,6 +2,7 @@
 
 #include "correlate/clock_sharp.h"
 #include "correlate/clock_steps.h"
+#include "correlate/scene.h"
 #include "run_tests.h"
 
 #define US INT64_C(1000)
@@ -301,6 +302,36 @@ START_TEST(stamps_without_steps)
 }
 END_TEST
 
+/* Somebody else looks a time up by the stamps of the file. */
+START_TEST(claims_have_the_stamps_of_the_file)
+{
+	struct clock_steps steps = { 0 };
+	struct scene scene = { .steps = &steps };
+	struct observation o = { .role = CAPTURE_ROLE_VM };
+	struct claim before = { 0 }, across = { 0 };
+	struct strbuf text = { 0 };
+
+	clock_steps_add(&steps, 10, -50 * S, true);
+	steps.items[0].at_ns = 100 * S;
+	scene_claim_time(&scene, &o, &before, 98 * S, 99 * S);
+	scene_claim_time(&scene, &o, &across, 99 * S, 101 * S);
+	claim_filter(&before, &text);
+	ck_assert_str_eq(strbuf_text(&text),
+	                 "frame.time_epoch >= 98.000000000 && "
+	                 "frame.time_epoch <= 99.000000000");
+	strbuf_free(&text);
+	claim_filter(&across, &text);
+	ck_assert_str_eq(strbuf_text(&text),
+	                 "((frame.time_epoch >= 99.000000000 && "
+	                 "frame.time_epoch <= 99.999999999) || "
+	                 "(frame.time_epoch >= 50.000000000 && "
+	                 "frame.time_epoch <= 51.000000000))");
+	strbuf_free(&text);
+	claim_free(&before);
+	claim_free(&across);
+}
+END_TEST
+
 START_TEST(too_many_steps_are_left_out)
 {
 	struct clock_steps steps = { 0 };
@@ -331,6 +362,7 @@ int main(void)
 		broadcasts_around_a_step,
 		broadcasts_that_tell_nothing,
 		stamps_without_steps,
+		claims_have_the_stamps_of_the_file,
 		too_many_steps_are_left_out,
 		NULL,
 	};

@@ -313,10 +313,9 @@ START_TEST(clock_that_is_a_bound_or_was_set)
 	setup(&f);
 	f.incident.clock.one_sided = true;
 	f.incident.clock.steps = 1;
-	ck_assert_ptr_nonnull(strstr(text_of(&f), "301 pairs of one direction\n"
-	                                          "           only) at first; "
-	                                          "a clock was set, see "
-	                                          "Limits\n"));
+	ck_assert_ptr_nonnull(
+		strstr(text_of(&f), "301 pairs of one direction only)"));
+	ck_assert_ptr_nonnull(strstr(text_of(&f), "was set, see"));
 	teardown(&f);
 }
 END_TEST
