@@ -10,7 +10,7 @@
 #define MS (1000 * US)
 #define START (UINT64_C(1700000000) * 1000 * MS)
 #define PINGS 24
-#define INNER_PINGS (PINGS - 1) /* the edges of the captures count nowhere */
+#define DOUBLES (PINGS - 1) /* the edges of the captures count nowhere */
 
 #define BE16(n) (uint8_t)((n) >> 8), (uint8_t)(n)
 #define GUEST_MAC 2, 0, 0, 0, 0, 1
@@ -154,8 +154,8 @@ START_TEST(each_network_in_a_tunnel_is_a_point)
 	ck_assert_ptr_nonnull(point(0, "host:0/vxlan6"));
 	ck_assert_str_eq(point(0, "host:0/vxlan5")->tunnel, "VXLAN 5");
 	ck_assert_uint_eq(point(0, "host:0/vxlan5")->packets, 2 * PINGS);
-	ck_assert_uint_eq(in->from_guest.both, INNER_PINGS);
-	ck_assert_uint_eq(in->to_guest.both, INNER_PINGS);
+	ck_assert_uint_eq(in->from_guest.both, PINGS);
+	ck_assert_uint_eq(in->to_guest.both, PINGS);
 	ck_assert_int_eq(in->nics[0].mode, NETWORK_MODE_BRIDGED);
 	incident_free(in);
 }
@@ -168,7 +168,7 @@ START_TEST(tunnels_are_opened_whichever_file_they_are_in)
 	begin();
 	host_pings((struct how){ .vni = 5 });
 	analyse_both(said_host, open_file());
-	ck_assert_uint_eq(in->from_guest.both, INNER_PINGS);
+	ck_assert_uint_eq(in->from_guest.both, PINGS);
 	ck_assert_ptr_nonnull(point(1, "host:0/vxlan5"));
 	incident_free(in);
 }
@@ -215,8 +215,7 @@ static void answers_twice(struct how first, struct how second)
 START_TEST(twice_at_one_point_is_delivered_twice)
 {
 	answers_twice((struct how){ 0 }, (struct how){ 0 });
-	ck_assert_int_eq(number_of(FACT_KIND_NIC, FIELD_NIC_DOUBLED),
-	                 INNER_PINGS);
+	ck_assert_int_eq(number_of(FACT_KIND_NIC, FIELD_NIC_DOUBLED), DOUBLES);
 	ck_assert_int_eq(number_of(FACT_KIND_NIC, FIELD_NIC_DOUBLED_PERCENT),
 	                 100);
 	incident_free(in);
@@ -231,8 +230,7 @@ START_TEST(one_packet_id_or_another_interface_is_a_copy)
 	incident_free(in);
 	answers_twice((struct how){ .packet_id = 50 },
 	              (struct how){ .packet_id = 5000 });
-	ck_assert_int_eq(number_of(FACT_KIND_NIC, FIELD_NIC_DOUBLED),
-	                 INNER_PINGS);
+	ck_assert_int_eq(number_of(FACT_KIND_NIC, FIELD_NIC_DOUBLED), DOUBLES);
 	incident_free(in);
 	answers_twice((struct how){ 0 }, (struct how){ .interface = 1 });
 	ck_assert_int_eq(number_of(FACT_KIND_NIC, FIELD_NIC_DOUBLED), 0);
