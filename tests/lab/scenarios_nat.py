@@ -188,6 +188,8 @@ add('nat-return-dropped-one-guest', 'The answers to one of three guests behind o
     mode='nat')
 add('tcp-syn-unanswered-nat-one-guest', 'The connections of one of three guests behind one address are dropped before translation.',
     siblings, 'ours', 'raw', mode='nat')
+add('nat-snat-missing-one-guest-sll1', 'One of three guests leaves the host untranslated; the host captured on all interfaces in the older '
+    'cooked format.', siblings, 'ours', 'snat', mode='nat', point='sll1')
 add('nat-sibling-dropped-healthy', 'The answers to another of three guests behind one address are dropped.', siblings, 'theirs',
     'back', mode='nat', point='any')
 add('nat-sibling-untranslated-healthy', 'Another guest leaves the host untranslated, and gets no answer.', siblings, 'theirs',
