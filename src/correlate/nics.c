@@ -1,137 +1,12 @@
 /*
- * Facts about the guest's NIC: whether its frames cross to the host at all, and
- * whether somebody else uses its MAC.
+ * Facts about the guest's NIC: whether its frames cross to the host at all.
  */
 #include <stdlib.h>
 
 #include "base/strbuf.h"
 #include "correlate/run.h"
 
-/* So many frames of one address are no accident. */
-#define FOREIGN_FRAMES 5
-
 #define TARGETS_MAX 64
-
-static bool is_resolution(const struct flow *f)
-{
-	return f->key.protocol == PROTOCOL_ARP ||
-	       f->key.protocol == PROTOCOL_NDP;
-}
-
-/* Packets that were sent from @ip with the guest's MAC; sets when and where */
-static uint64_t frames_from(const struct scene *s, const struct observation *o,
-                            const struct in6_addr *ip, struct foreign *found)
-{
-	const struct flow_table *t = &o->track.flows;
-	uint64_t n = 0;
-
-	for (uint32_t i = 0; i < t->n_flows; i++) {
-		const struct flow *f = &t->flows[i];
-		uint64_t frames = 0;
-
-		if (is_resolution(f))
-			continue;
-		if (addr_equal(&f->key.client, ip) &&
-		    scene_is_guest_mac(s, f->client_mac))
-			frames = f->sent;
-		else if (addr_equal(&f->key.server, ip) &&
-		         scene_is_guest_mac(s, f->server_mac))
-			frames = f->received;
-		if (frames == 0)
-			continue;
-		if (n == 0 ||
-		    scene_host_ns(s, o, f->first_ns) < found->first_ns)
-			found->first_ns = scene_host_ns(s, o, f->first_ns);
-		if (n == 0 || scene_host_ns(s, o, f->last_ns) > found->last_ns)
-			found->last_ns = scene_host_ns(s, o, f->last_ns);
-		n += frames;
-	}
-	return n;
-}
-
-/* Is @ip used with the guest's MAC at the host, and not by the guest?  A point
- * nearer to the guest that has the frames too speaks for the guest. */
-static bool is_foreign(const struct scene *s, const struct in6_addr *ip,
-                       struct foreign *found)
-{
-	uint64_t most = 0;
-	struct foreign at = { .ip = *ip };
-
-	for (uint32_t i = 0; i < s->n_points; i++) {
-		const struct observation *o = &s->points[i];
-		bool inner = o->role == CAPTURE_ROLE_VM ||
-		             (s->n_path > 1 && i == s->path[0]);
-		uint64_t n = o->hop ? 0 : frames_from(s, o, ip, &at);
-
-		if (n > 0 && inner)
-			return false;
-		if (n <= most)
-			continue;
-		most = n;
-		*found = at;
-		found->point = i;
-		found->frames = n;
-	}
-	return most >= FOREIGN_FRAMES;
-}
-
-/* The guest's own addresses: its packets from there are in its capture */
-static bool has_own(const struct scene *s)
-{
-	struct foreign unused = { 0 };
-
-	for (uint32_t i = 0; i < s->n_points; i++)
-		for (size_t j = 0; j < s->guest.n_ips; j++)
-			if (s->points[i].role == CAPTURE_ROLE_VM &&
-			    frames_from(s, &s->points[i], &s->guest.ips[j],
-			                &unused) >= FOREIGN_FRAMES)
-				return true;
-	return false;
-}
-
-static void forget_ip(struct guest *g, const struct in6_addr *ip)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < g->n_ips; i++)
-		if (!addr_equal(&g->ips[i], ip))
-			g->ips[kept++] = g->ips[i];
-	g->n_ips = kept;
-}
-
-static void look_at(struct scene *s, const struct in6_addr *ip)
-{
-	const size_t max = sizeof(s->foreign) / sizeof(s->foreign[0]);
-	struct foreign found = { 0 };
-
-	for (size_t i = 0; i < s->n_foreign; i++)
-		if (addr_equal(&s->foreign[i].ip, ip))
-			return;
-	if (addr_is_link_local(ip) || s->n_foreign == max ||
-	    !is_foreign(s, ip, &found))
-		return;
-	s->foreign[s->n_foreign++] = found;
-	forget_ip(&s->guest, ip);
-}
-
-void clones_find(struct scene *s)
-{
-	if (s->guest.mode != NETWORK_MODE_BRIDGED || !has_own(s))
-		return;
-	for (uint32_t i = 0; i < s->n_points; i++) {
-		const struct observation *o = &s->points[i];
-
-		if (o->role != CAPTURE_ROLE_HOST || o->hop)
-			continue;
-		for (size_t j = 0; j < s->guest.n_macs; j++) {
-			const struct station *st = station_table_find(
-				&o->track.stations, s->guest.macs[j]);
-
-			for (uint8_t k = 0; st && k < st->n_ips; k++)
-				look_at(s, &st->ips[k]);
-		}
-	}
-}
 
 static bool is_for_guest(const struct scene *s, const struct packet *p)
 {
@@ -348,7 +223,14 @@ static struct claim *own_frames(const struct scene *s, uint32_t point,
 	return c;
 }
 
-static uint32_t vm_point(const struct scene *s)
+struct claim *nic_frames(const struct scene *s, uint32_t point, int32_t *index)
+{
+	const struct outage whole = { 0 };
+
+	return own_frames(s, point, &whole, false, index);
+}
+
+uint32_t nic_guest_point(const struct scene *s)
 {
 	for (uint32_t i = 0; i < s->n_points; i++)
 		if (s->points[i].role == CAPTURE_ROLE_VM)
@@ -368,7 +250,7 @@ static void add_outage_evidence(struct scene *s, struct fact *f,
 		                 .at = CAPTURE_ROLE_HOST,
 		                 .twin = -1,
 		                 .control = -1 };
-	uint32_t guest = vm_point(s);
+	uint32_t guest = nic_guest_point(s);
 
 	own_frames(s, guest, at, false, &vm.claim);
 	fact_add_evidence(f, &vm);
@@ -387,7 +269,7 @@ static void add_outage(struct scene *s, struct fact *f)
 	if (!s->outages_known)
 		count_whole(s, all);
 	outer = outer_point(s, all);
-	if (outer == NO_POINT || vm_point(s) == NO_POINT ||
+	if (outer == NO_POINT || nic_guest_point(s) == NO_POINT ||
 	    goes_elsewhere(s, all, outer))
 		return;
 	at = &all[outer];
@@ -401,54 +283,12 @@ static void add_outage(struct scene *s, struct fact *f)
 	fact_set_bool(f, FIELD_NIC_BEFORE, at->seen);
 	fact_set_enum(f, FIELD_LOST_PLACE,
 	              inner == NO_POINT ? PLACE_GUEST_HOST_PATH : PLACE_HOST);
-	f->after = scene_point_id(s, inner == NO_POINT ? vm_point(s) : inner);
+	f->after = scene_point_id(s, inner == NO_POINT ? nic_guest_point(s)
+	                                               : inner);
 	f->before = scene_point_id(s, outer);
 	if (at->seen && s->outages_known)
 		fact_set_number(f, FIELD_FIRST, at->since_ns);
 	add_outage_evidence(s, f, at, outer);
-}
-
-static struct claim *foreign_frames(const struct scene *s, uint32_t point,
-                                    const struct foreign *x, int32_t *index)
-{
-	struct claim *c = point_claim(s, point, index);
-	char text[ADDR_TEXT_MAX];
-
-	claim_add_mac(c, CLAIM_ETH_SRC, s->guest.macs[0]);
-	claim_add_ip(c, CLAIM_IP_SRC, &x->ip);
-	claim_add_flag(c, CLAIM_NOT_QUOTED);
-	c->what = text_format("packets of %s with the guest's MAC",
-	                      addr_text(&x->ip, text));
-	return c;
-}
-
-static void add_foreign(struct scene *s, struct fact *f,
-                        const struct foreign *x)
-{
-	struct evidence host = { .leg = EVIDENCE_OTHER,
-		                 .at = CAPTURE_ROLE_HOST,
-		                 .control = -1,
-		                 .twin = -1,
-		                 .total = x->frames };
-	struct evidence vm = { .leg = EVIDENCE_OTHER,
-		               .at = CAPTURE_ROLE_VM,
-		               .control = -1,
-		               .twin = -1 };
-	struct outage whole = { 0 };
-	uint32_t guest = vm_point(s);
-
-	fact_set_ip(f, FIELD_NIC_FOREIGN_IP, &x->ip);
-	fact_set_number(f, FIELD_NIC_FOREIGN_FRAMES, (int64_t)x->frames);
-	fact_set_number(f, FIELD_FIRST, x->first_ns);
-	fact_set_number(f, FIELD_LAST, x->last_ns);
-	foreign_frames(s, x->point, x, &host.claim);
-	fact_add_evidence(f, &host);
-	if (guest == NO_POINT)
-		return;
-	foreign_frames(s, guest, x, &vm.claim);
-	own_frames(s, guest, &whole, false, &vm.control);
-	vm.twin = host.claim;
-	fact_add_evidence(f, &vm);
 }
 
 static struct fact *add_fact(struct scene *s)
@@ -482,5 +322,5 @@ void nic_facts(struct scene *s)
 	if (announce_found(s))
 		announce_fact(s, add_fact(s));
 	for (size_t i = 0; i < s->n_foreign; i++)
-		add_foreign(s, add_fact(s), &s->foreign[i]);
+		clone_fact(s, add_fact(s), &s->foreign[i]);
 }

@@ -175,11 +175,16 @@ struct outage {
 
 /**
  * struct foreign - An address that another machine uses with the guest's MAC
+ * @inbound:	it is the guest's own: so many ARP requests came from outside, for
+ *		these targets
  * @point:	where its frames were seen
  * @frames:	how many
  */
 struct foreign {
 	struct in6_addr ip;
+	uint64_t inbound;
+	struct in6_addr targets[8];
+	size_t n_targets;
 	uint32_t point;
 	uint64_t frames;
 	int64_t first_ns;
@@ -418,6 +423,15 @@ void stalls_find(struct scene *s);
 
 /** exchanges_judge() - Runs of tries to facts */
 void exchanges_judge(struct scene *s);
+
+/** clone_fact() - Into @f: what tells of @x */
+void clone_fact(struct scene *s, struct fact *f, const struct foreign *x);
+
+/** nic_guest_point() - A point of the guest's captures, or NO_POINT */
+uint32_t nic_guest_point(const struct scene *s);
+
+/** nic_frames() - A new claim of the guest's frames at @point; sets its index */
+struct claim *nic_frames(const struct scene *s, uint32_t point, int32_t *index);
 
 /** clones_find() - Addresses that others use with the guest's MAC: they are not
  * the guest's */

@@ -148,6 +148,15 @@ void claim_add_ip(struct claim *c, enum claim_field field,
 	add_term(c, field, 1)->ip = *ip;
 }
 
+void claim_add_ips(struct claim *c, enum claim_field field,
+                   const struct in6_addr *ips, size_t n)
+{
+	union claim_value *values = add_term(c, field, (uint32_t)n);
+
+	for (size_t i = 0; i < n; i++)
+		values[i].ip = ips[i];
+}
+
 void claim_add_mac(struct claim *c, enum claim_field field, struct mac mac)
 {
 	add_term(c, field, 1)->mac = mac;

@@ -116,6 +116,8 @@ void claim_add_numbers(struct claim *c, enum claim_field field,
                        const int64_t *values, size_t n);
 void claim_add_ip(struct claim *c, enum claim_field field,
                   const struct in6_addr *ip);
+void claim_add_ips(struct claim *c, enum claim_field field,
+                   const struct in6_addr *ips, size_t n);
 void claim_add_mac(struct claim *c, enum claim_field field, struct mac mac);
 void claim_add_times(struct claim *c, int64_t ranges_ns[][2], size_t n);
 void claim_add_flag(struct claim *c, enum claim_field field); /* no value */

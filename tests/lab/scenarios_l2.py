@@ -256,10 +256,11 @@ add('l2-vnic-detached-host-answers-two', "The guest's port is in no bridge, and 
     'were captured.', detached, 'host-answers', point='port+uplink')
 
 
-def duplicate_mac(s):
+def duplicate_mac(s, whole=False):
+    """A clone with the guest's MAC; of the whole guest, with its address, too."""
     w = s.w
     s.audited = False
-    clone = w.lan_machine('clone', w.vm.mac, w.lan_ip())
+    clone = w.lan_machine('clone', w.vm.mac, w.vm.ip if whole else w.lan_ip())
     for number in range(16):
         s.at(0.5 + number * 0.6, clone, traffic.http_client, s.rng.choice([w.s1.ip, w.guests[0].ip, '203.0.113.80']), 80, ['/'])
         s.at(0.7 + number * 0.6, clone, clone.ns.run, 'ip', 'neigh', 'flush', 'all', may_fail=True)
@@ -270,6 +271,8 @@ def duplicate_mac(s):
 
 add('l2-duplicate-mac-uplink', "A LAN machine has the guest's MAC and another address; both talk, and the switches send the "
     'answers now here, now there.', duplicate_mac)
+add('l2-duplicate-mac-copy', 'A copy of the guest runs on another host, with the same MAC and the same address; both talk.',
+    duplicate_mac, True)
 add('l2-duplicate-mac-two-points', "A LAN machine has the guest's MAC and another address; port and uplink were captured.",
     duplicate_mac, point='port+uplink')
 
