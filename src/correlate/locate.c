@@ -442,8 +442,12 @@ static struct location locate_refusal(const struct steps *st, bool from_guest)
 		return unknown;
 	if (!from_guest && last == 0)
 		return responder(st, PLACE_GUEST, there, 0);
-	if (from_guest && last + 1 < st->n && is_by_host(st, last))
-		return refused_between(st, last, last + 1, there);
+	if (from_guest && last + 1 < st->n && is_by_host(st, last)) {
+		struct location at = refused_between(st, last, last + 1, there);
+
+		at.place = PLACE_HOST;
+		return at;
+	}
 	absent = first_absent(st, last, from_guest ? 1 : -1, there, false);
 	if (absent == UINT32_MAX)
 		absent =

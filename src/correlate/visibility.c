@@ -321,7 +321,7 @@ static bool records(const struct scene *s, const struct observation *o,
 {
 	if (second_set_near(&o->track.seen[class], ts_ns, AROUND_S))
 		return true;
-	return class == TRAFFIC_DNS &&
+	return class == TRAFFIC_DNS && o->missed[TRAFFIC_DNS].count == 0 &&
 	       (o->track.shortened == 0 ||
 	        s->incident->captures[o->capture].snaplen >= DNS_KEPT_BYTES) &&
 	       second_set_near(&o->track.seen[TRAFFIC_UDP], ts_ns, AROUND_S);
