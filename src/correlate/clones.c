@@ -103,21 +103,6 @@ static void forget_ip(struct guest *g, const struct in6_addr *ip)
 	g->n_ips = kept;
 }
 
-static void look_at(struct scene *s, const struct in6_addr *ip)
-{
-	const size_t max = sizeof(s->foreign) / sizeof(s->foreign[0]);
-	struct foreign found = { 0 };
-
-	for (size_t i = 0; i < s->n_foreign; i++)
-		if (addr_equal(&s->foreign[i].ip, ip))
-			return;
-	if (addr_is_link_local(ip) || s->n_foreign == max ||
-	    !is_foreign(s, ip, &found))
-		return;
-	s->foreign[s->n_foreign++] = found;
-	forget_ip(&s->guest, ip);
-}
-
 static const struct sighting *
 seen_by(const struct scene *s, const struct chain *c, enum capture_role role)
 {
@@ -155,7 +140,7 @@ static void note_chain(const struct scene *s, const struct chain *c,
 	const struct sighting *host = seen_by(s, c, CAPTURE_ROLE_HOST);
 	const struct flow *f = host ? sighting_flow(s, host) : NULL;
 
-	if (!f || !scene_is_guest_ip(s, &f->key.client) ||
+	if (!f || !addr_equal(&f->key.client, &found->ip) ||
 	    !scene_is_guest_mac(s, sighting_try(s, host)->src_mac))
 		return;
 	if (!is_resolution(f)) {
@@ -166,33 +151,55 @@ static void note_chain(const struct scene *s, const struct chain *c,
 		return;
 	if (found->inbound++ == 0) {
 		found->first_ns = time_of(s, host);
-		found->ip = f->key.client;
 		found->point = host->point;
 	}
 	found->last_ns = time_of(s, host);
-	if (addr_equal(&found->ip, &f->key.client))
-		note_target(found, &f->key.server);
+	note_target(found, &f->key.server);
 }
 
-/* A copy of the whole guest, with its address, too */
-static void find_copy(struct scene *s)
+/* Does somebody broadcast in the guest's name, with the address @ip? */
+static bool is_copied(const struct scene *s, const struct in6_addr *ip,
+                      struct foreign *found)
 {
+	*found = (struct foreign){ .ip = *ip };
+	for (size_t i = 0; s->aligned && i < s->n_chains; i++)
+		note_chain(s, &s->chains[i], found);
+	found->frames += found->inbound;
+	return found->inbound >= INBOUND_MIN && found->frames >= FOREIGN_FRAMES;
+}
+
+/* Is it the guest's own address? */
+static bool is_used(const struct scene *s, const struct in6_addr *ip)
+{
+	struct foreign unused = { 0 };
+
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_VM &&
+		    frames_from(s, &s->points[i], ip, &unused) > 0)
+			return true;
+	return false;
+}
+
+static void look_at(struct scene *s, const struct in6_addr *ip)
+{
+	const size_t max = sizeof(s->foreign) / sizeof(s->foreign[0]);
 	struct foreign found = { 0 };
 
-	if (!s->aligned)
+	for (size_t i = 0; i < s->n_foreign; i++)
+		if (addr_equal(&s->foreign[i].ip, ip))
+			return;
+	if (addr_is_link_local(ip) || s->n_foreign == max ||
+	    (!is_foreign(s, ip, &found) && !is_copied(s, ip, &found)))
 		return;
-	for (size_t i = 0; i < s->n_chains; i++)
-		note_chain(s, &s->chains[i], &found);
-	found.frames += found.inbound;
-	if (found.inbound >= INBOUND_MIN && found.frames >= FOREIGN_FRAMES)
-		s->foreign[s->n_foreign++] = found;
+	s->foreign[s->n_foreign++] = found;
+	if (!is_used(s, ip))
+		forget_ip(&s->guest, ip);
 }
 
 void clones_find(struct scene *s)
 {
 	if (s->guest.mode != NETWORK_MODE_BRIDGED || !has_own(s))
 		return;
-	find_copy(s);
 	for (uint32_t i = 0; i < s->n_points; i++) {
 		const struct observation *o = &s->points[i];
 
@@ -204,6 +211,8 @@ void clones_find(struct scene *s)
 
 			for (uint8_t k = 0; st && k < st->n_ips; k++)
 				look_at(s, &st->ips[k]);
+			for (uint8_t k = 0; st && k < st->n_claimed; k++)
+				look_at(s, &st->claimed[k]);
 		}
 	}
 }
