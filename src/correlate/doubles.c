@@ -11,14 +11,28 @@
 
 #define TWICE_NS INT64_C(5000000)
 
-/* So many packets of a point are remembered, by hash: more than pass in between */
+/* So many packets of a point are remembered, by their keys, which are the same in
+ * every run: more than pass in between */
 #define RECENT 1024
 
 /* Fewer packets say nothing of a point. */
 #define POINT_MIN 20
 
+/* What passed; all but the last two is equal for the same frame only: a router or
+ * a switch would change some of it */
 struct recent {
-	uint64_t hash;
+	uint64_t key;
+	struct in6_addr src;
+	struct in6_addr dst;
+	struct mac eth_src;
+	struct mac eth_dst;
+	uint16_t src_port;
+	uint16_t dst_port;
+	uint16_t icmp_id;
+	uint16_t vlan;
+	uint32_t wire_len;
+	uint8_t ttl;
+	uint8_t direction;
 	uint64_t packet_id;
 	int64_t host_ns;
 };
@@ -32,33 +46,37 @@ static bool has_number(const struct packet *p)
 	         p->icmp.type == ICMPV6_ECHO_REPLY));
 }
 
-/* What a router or a switch would change is in it: only the same frame has it.
- * Few are remembered, and which must not differ from run to run. */
-static uint64_t hash_of(const struct packet *p, uint64_t key)
+static struct recent recent_of(const struct packet *p, uint64_t key,
+                               int64_t host_ns)
 {
-	const struct {
-		uint64_t key;
-		struct in6_addr src, dst;
-		uint16_t src_port, dst_port, icmp_id, vlan;
-		uint32_t wire_len, direction;
-		struct mac eth_src, eth_dst;
-		uint32_t ttl;
-	} all = {
+	return (struct recent){
 		.key = key,
 		.src = p->src,
 		.dst = p->dst,
+		.eth_src = p->eth_src,
+		.eth_dst = p->eth_dst,
 		.src_port = p->src_port,
 		.dst_port = p->dst_port,
 		.icmp_id = p->icmp.id,
 		.vlan = p->n_vlans > 0 ? p->vlans[0] : 0,
 		.wire_len = p->wire_len,
-		.direction = p->direction,
-		.eth_src = p->eth_src,
-		.eth_dst = p->eth_dst,
 		.ttl = p->ttl,
+		.direction = (uint8_t)p->direction,
+		.packet_id = p->packet_id,
+		.host_ns = host_ns,
 	};
+}
 
-	return hash_stable(&all, sizeof(all));
+static bool is_same_frame(const struct recent *a, const struct recent *b)
+{
+	return a->key == b->key && addr_equal(&a->src, &b->src) &&
+	       addr_equal(&a->dst, &b->dst) &&
+	       mac_equal(a->eth_src, b->eth_src) &&
+	       mac_equal(a->eth_dst, b->eth_dst) &&
+	       a->src_port == b->src_port && a->dst_port == b->dst_port &&
+	       a->icmp_id == b->icmp_id && a->vlan == b->vlan &&
+	       a->wire_len == b->wire_len && a->ttl == b->ttl &&
+	       a->direction == b->direction;
 }
 
 static void note_example(struct doubles *d, const struct packet *p,
@@ -87,8 +105,7 @@ void doubles_note(struct scene *s, uint32_t point, const struct packet *p,
 {
 	struct doubles *d = &s->doubles;
 	struct double_count *count = &d->counts[point][direction];
-	uint64_t hash;
-	struct recent *slot;
+	struct recent *slot, now;
 
 	/* Any interface may be in such a file, and nobody knows which. */
 	if (p->group || !has_number(p) ||
@@ -96,10 +113,10 @@ void doubles_note(struct scene *s, uint32_t point, const struct packet *p,
 		return;
 	if (!d->recent[point])
 		d->recent[point] = xcalloc(RECENT, sizeof(struct recent));
-	hash = hash_of(p, key);
-	slot = &d->recent[point][hash % RECENT];
-	if (slot->hash != hash || host_ns - slot->host_ns > TWICE_NS) {
-		*slot = (struct recent){ hash, p->packet_id, host_ns };
+	now = recent_of(p, key, host_ns);
+	slot = &d->recent[point][key % RECENT];
+	if (host_ns - slot->host_ns > TWICE_NS || !is_same_frame(slot, &now)) {
+		*slot = now;
 		count->of++;
 		return;
 	}

@@ -26,7 +26,7 @@ uint32_t scene_interface_of(const struct scene *s, uint32_t capture,
 {
 	const struct capture *c = s->captures[capture];
 
-	if (!capture_interface(c, interface)->by_source)
+	if (interface == 0 || !capture_interface(c, interface)->by_source)
 		return interface;
 	for (uint32_t i = 0; i < interface; i++)
 		if (capture_interface(c, i)->by_source)
