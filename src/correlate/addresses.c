@@ -280,20 +280,45 @@ static void write_conflict(const struct scene *s, const struct conflict *c)
 	add_all_evidence(s, f, c);
 }
 
+/* Two owners in different VLANs, or in one that is not the guest's, are two
+ * addresses. */
+static bool in_one_network(const struct scene *s, uint32_t point,
+                           const struct arp_binding *a,
+                           const struct arp_binding *b)
+{
+	const struct observation *o = &s->points[point];
+
+	return !claim_log_other_network(a->vlan, b->vlan) &&
+	       !scene_other_vlan(s, o, a->vlan) &&
+	       !scene_other_vlan(s, o, b->vlan);
+}
+
+static bool has_two_owners(const struct scene *s, uint32_t point,
+                           const struct in6_addr *ip)
+{
+	const struct claim_log *log = &s->points[point].track.claims;
+
+	for (uint32_t i = claim_log_find(log, ip); i != CLAIM_LOG_NONE;
+	     i = log->bindings[i].next)
+		for (uint32_t j = log->bindings[i].next; j != CLAIM_LOG_NONE;
+		     j = log->bindings[j].next)
+			if (in_one_network(s, point, &log->bindings[i],
+			                   &log->bindings[j]))
+				return true;
+	return false;
+}
+
 /* Has a point that is looked at before @point shown more than one owner? */
 static bool is_known(const struct scene *s, uint32_t point,
                      const struct in6_addr *ip)
 {
 	for (uint32_t i = 0; i < s->n_points; i++) {
 		const struct observation *o = &s->points[i];
-		const struct claim_log *log = &o->track.claims;
-		uint32_t at = claim_log_find(log, ip);
 		bool earlier = o->role == s->points[point].role
 		                       ? i < point
 		                       : o->role == CAPTURE_ROLE_HOST;
 
-		if (earlier && !o->hop && at != CLAIM_LOG_NONE &&
-		    log->bindings[at].next != CLAIM_LOG_NONE)
+		if (earlier && !o->hop && has_two_owners(s, i, ip))
 			return true;
 	}
 	return false;
@@ -315,9 +340,14 @@ static uint32_t find_conflicts(const struct scene *s, uint32_t point,
 		    is_known(s, point, &c.first->ip) ||
 		    !matters(s, &c.first->ip))
 			continue;
+		while (scene_other_vlan(s, &s->points[point], c.first->vlan) &&
+		       c.first->next != CLAIM_LOG_NONE)
+			c.first = &log->bindings[c.first->next];
 		for (uint32_t j = c.first->next; j != CLAIM_LOG_NONE;
 		     j = log->bindings[j].next) {
 			c.second = &log->bindings[j];
+			if (!in_one_network(s, point, c.first, c.second))
+				continue;
 			write_conflict(s, &c);
 			n++;
 		}

@@ -3,11 +3,15 @@
  * at once.  Sightings at several points are copies and no such thing; what is sent
  * again has another number in its IP header.
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/strbuf.h"
 #include "base/xalloc.h"
 #include "correlate/run.h"
+
+static_assert(DOUBLES_POINTS_MAX == SCENE_POINTS_MAX,
+              "points of a scene are indices of counts");
 
 #define TWICE_NS INT64_C(5000000)
 
@@ -131,7 +135,7 @@ void doubles_note(struct scene *s, uint32_t point, const struct packet *p,
 
 void doubles_free(struct doubles *d)
 {
-	for (uint32_t i = 0; i < SCENE_POINTS_MAX; i++)
+	for (uint32_t i = 0; i < DOUBLES_POINTS_MAX; i++)
 		free(d->recent[i]);
 }
 

@@ -61,8 +61,11 @@ const struct sighting *try_reference(const struct scene *s,
 
 enum try_role try_role(const struct scene *s, const struct chain *c)
 {
-	const struct flow *f = flow_of(s, try_reference(s, c));
+	const struct sighting *ref = try_reference(s, c);
+	const struct flow *f = flow_of(s, ref);
 
+	if (try_in_other_vlan(s, ref))
+		return TRY_ROLE_STRANGER;
 	/* What it says to itself never leaves it. */
 	if (scene_is_guest_ip(s, &f->key.client) &&
 	    scene_is_guest_ip(s, &f->key.server))

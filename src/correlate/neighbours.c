@@ -245,6 +245,7 @@ static bool newer_mac(const struct scene *s, const struct in6_addr *ip,
 			const struct arp_binding *b = &log->bindings[j];
 
 			if (mac_equal(b->mac, old) ||
+			    scene_other_vlan(s, o, b->vlan) ||
 			    scene_host_ns(s, o, b->last_ns) < from_ns ||
 			    !came_after(s, o, b, ip, old))
 				continue;

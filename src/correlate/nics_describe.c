@@ -7,6 +7,22 @@
 #include "base/xalloc.h"
 #include "correlate/scene.h"
 
+bool scene_other_vlan(const struct scene *s, const struct observation *o,
+                      uint16_t vlan)
+{
+	bool seen = false;
+
+	for (size_t i = 0; i < s->guest.n_macs; i++) {
+		const struct station *st = station_table_find(
+			&o->track.stations, s->guest.macs[i]);
+
+		if (st && !claim_log_other_network(st->vlan, vlan))
+			return false;
+		seen |= st != NULL;
+	}
+	return seen;
+}
+
 static bool has_ip(const struct scene *s, struct mac mac,
                    const struct in6_addr *ip)
 {

@@ -16,6 +16,7 @@
 #include "correlate/clock_line.h"
 #include "correlate/clock_steps.h"
 #include "correlate/clock_stretches.h"
+#include "correlate/doubles.h"
 #include "correlate/scene_time.h"
 #include "facts/incident.h"
 #include "track/point.h"
@@ -214,31 +215,6 @@ struct peer_table {
 	uint32_t count;
 	uint32_t capacity;
 	struct hash_table index;
-};
-
-#define DOUBLES_IDS_MAX 8
-
-/** struct double_count - Packets, and of them those that came twice at once */
-struct double_count {
-	uint64_t of;
-	uint64_t twice;
-};
-
-/**
- * struct doubles - What is delivered twice
- * @counts:	by point and direction
- * @recent:	by point: what passed last; owned
- * @from, @to, @ids: examples that the guest got twice, by their IP ids
- */
-struct doubles {
-	struct double_count counts[SCENE_POINTS_MAX][2];
-	struct recent *recent[SCENE_POINTS_MAX];
-	struct in6_addr from;
-	struct in6_addr to;
-	uint16_t ids[DOUBLES_IDS_MAX];
-	size_t n_ids;
-	int64_t first_ns;
-	int64_t last_ns;
 };
 
 /**
@@ -441,6 +417,10 @@ void clones_find(struct scene *s);
 void neighbours_find(struct scene *s);
 void neighbours_free(struct peer_table *t);
 
+/** scene_other_vlan() - Is this another VLAN than the guest's at @o? */
+bool scene_other_vlan(const struct scene *s, const struct observation *o,
+                      uint16_t vlan);
+
 /** neighbours_talked() - Did the guest send @ip anything? */
 bool neighbours_talked(const struct scene *s, const struct in6_addr *ip);
 
@@ -454,18 +434,6 @@ void address_facts(struct scene *s);
 /** outage_note() - A packet of the second reading, seen at @point */
 void outage_note(struct scene *s, uint32_t point, const struct packet *p,
                  int64_t host_ns);
-
-/** doubles_note() - A packet of the guest in the second reading */
-void doubles_note(struct scene *s, uint32_t point, const struct packet *p,
-                  uint64_t key, enum path_direction direction, int64_t host_ns);
-
-/** doubles_found() - Did the guest get anything twice? */
-bool doubles_found(const struct scene *s);
-
-/** doubles_fact() - Into @f: what, and where it became double */
-void doubles_fact(struct scene *s, struct fact *f);
-
-void doubles_free(struct doubles *d);
 
 /** announce_note() - A packet of the second reading, seen at @point */
 void announce_note(struct scene *s, uint32_t point, const struct packet *p,

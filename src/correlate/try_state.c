@@ -7,6 +7,17 @@
 #define TURNS_MIN 3
 #define TRACEROUTE_TTL_MAX 40
 
+bool try_in_other_vlan(const struct scene *s, const struct sighting *at)
+{
+	const struct observation *o = &s->points[at->point];
+	const struct try *try = sighting_try(s, at);
+
+	return try->vlan != 0 && o->role == CAPTURE_ROLE_HOST &&
+	       !scene_is_guest_mac(s, try->src_mac) &&
+	       !(try->has_dst_mac && scene_is_guest_mac(s, try->dst_mac)) &&
+	       scene_other_vlan(s, o, try->vlan);
+}
+
 /* Answered by the guest: did the answer go as far as can be seen? */
 static enum try_state answered_state(const struct visibility *v,
                                      const struct scene *s,

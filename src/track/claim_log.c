@@ -90,6 +90,11 @@ static struct arp_binding *get(struct claim_log *log, const struct packet *p)
 	return append(log, last, p);
 }
 
+bool claim_log_other_network(uint16_t vlan, uint16_t other)
+{
+	return vlan != 0 && other != 0 && vlan != other;
+}
+
 /* What the other owners of the address did meanwhile */
 static void compare_owners(const struct claim_log *log, struct arp_binding *b,
                            const struct packet *p, bool is_answer)
@@ -101,7 +106,7 @@ static void compare_owners(const struct claim_log *log, struct arp_binding *b,
 	     i = log->bindings[i].next) {
 		const struct arp_binding *o = &log->bindings[i];
 
-		if (o == b)
+		if (o == b || claim_log_other_network(o->vlan, b->vlan))
 			continue;
 		returned |= b->claims > 0 && o->last_ns > before_ns;
 		doubled |= is_answer && o->replies > 0 &&
@@ -133,6 +138,7 @@ void claim_log_feed(struct claim_log *log, const struct packet *p,
 	b = get(log, p);
 	if (!b)
 		return;
+	b->vlan = p->n_vlans > 0 ? p->vlans[0] : 0;
 	compare_owners(log, b, p, is_answer);
 	b->claims++;
 	b->last_ns = p->ts_ns;

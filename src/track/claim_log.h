@@ -17,6 +17,7 @@
 /**
  * struct arp_binding - One MAC that claims one address
  * @next:	another MAC's claim of the same address, or CLAIM_LOG_NONE
+ * @vlan:	outermost tag of the last of them; 0: none, or not recorded
  * @claims:	ARP frames with both as sender
  * @replies:	of these, answers to a request
  * @unsolicited: of these, announcements and replies that nobody asked for
@@ -29,6 +30,7 @@ struct arp_binding {
 	struct in6_addr ip;
 	struct mac mac;
 	uint32_t next;
+	uint16_t vlan;
 	int64_t first_ns;
 	int64_t last_ns;
 	uint64_t claims;
@@ -66,6 +68,10 @@ uint32_t claim_log_find(const struct claim_log *log, const struct in6_addr *ip);
 const struct arp_binding *claim_log_get(const struct claim_log *log,
                                         const struct in6_addr *ip,
                                         struct mac mac);
+
+/** claim_log_other_network() - Are both of different VLANs, so that they share no
+ * addresses?  No, where one of them has no tag: some NICs take it off. */
+bool claim_log_other_network(uint16_t vlan, uint16_t other);
 
 void claim_log_free(struct claim_log *log);
 

@@ -125,6 +125,7 @@ enum try_answer {
  * @last_ttl:	of the newest copy of the request at this point
  * @turns:	how often the same packet came by again with a smaller TTL
  * @unicast:	sent to one machine, as far as the frame tells
+ * @vlan:	outermost tag of the request; 0: none
  * @dropped, @answer_dropped: the capture itself says that the request, an
  *		answer, went no further than this point
  * @undone:	the client's side refused the answer (a reset after a SYN-ACK,
@@ -141,6 +142,7 @@ try {
 	int64_t answer_ns;
 	uint32_t id;
 	uint16_t ip_id;
+	uint16_t vlan;
 	uint16_t n_answers;
 	struct mac dst_mac;
 	struct mac src_mac;

@@ -1,5 +1,6 @@
 """Several files, tunnels around the guest's frames, tags on one side, several addresses."""
 import pktmon
+import relay
 import traffic
 from netns import link
 from scenario import add
@@ -452,3 +453,44 @@ add('points-mixed-nics-nat', "The guest has a bridged NIC and one behind NAT; an
     "the host's forward filter.", mixed_nics, 'nat')
 add('points-mixed-nics-bridged', "The guest has a bridged NIC and one behind NAT; echo requests of the first are lost on the host's "
     'bridge.', mixed_nics, 'bridged')
+
+
+# The same addresses once more in another VLAN of the uplink
+
+def vlan_strangers(s, lost=False):
+    overlay(s, 'vlan')
+    w = s.w
+    twin = Machine('twin', w.mac([w.guest_oui]), w.vm.ip)
+    servers = [Machine('twin-s2', w.machine_mac(), w.s2.ip), Machine('twin-router', w.machine_mac(), w.router.ip)]
+    for namespace, interface, machines in [(w.host.ns, w.uplink_name, [twin]), (w.switch.ns, 'up0', servers)]:
+        namespace.ip('link add others type bridge stp_state 0 forward_delay 0 mcast_snooping 0', 'link set others up')
+        relay.connect(relay.device(namespace, 'inner2'), relay.Vlan(namespace, interface, s.number + 1))
+        namespace.ip('link set inner2 master others', 'link set inner2 up')
+        for number, machine in enumerate(machines):
+            link(machine.ns, 'eth0', machine.mac, namespace, f'twin{number}', w.machine_mac())
+            namespace.ip(f'link set twin{number} master others', f'link set twin{number} up')
+            w.address(machine, 'eth0', f'{machine.ip}/24', None)
+    traffic.in_thread(servers[0].ns, traffic.http_server, '0.0.0.0', 8080)
+    for number in range(5):
+        for machine in servers:
+            s.at(0.8 + 1.5 * number, twin, twin.ns.run, 'ip', 'neigh', 'del', machine.ip, 'dev', 'eth0', may_fail=True)
+            s.at(1.3 + 1.5 * number, twin, traffic.ping, machine.ip, 2, 0.3)
+        s.at(1 + 1.5 * number, twin, traffic.http_client, w.s2.ip, 8080, ['/', '/b/900'])
+        s.at(1.1 + 1.5 * number, w.vm, s.forget_neighbour, w.s2.ip)
+    s.check('host', f'vlan.id == {s.number + 1} && tcp.flags == 0x012 && ip.dst == {w.vm.ip}', '>= 3')
+    s.expect(absent=['l2-duplicate-mac', 'arp-duplicate-ip', 'arp-spoof', 'arp-stale-entry', 'arp-proxy'])
+    if not lost:
+        return
+    target = w.s2.ip
+    w.drop(w.s2, 'input', f'ip saddr {w.vm.ip} tcp dport 8080')
+    s.tries(target, 8080, pings=0)
+    s.fails(('tcp', target))
+    for role in ('host', 'vm'):
+        s.check(role, syn(w.vm.ip, target, 8080), '>= 4')
+    s.fault('tcp-syn-unanswered', 'beyond-host', 'from-guest', f'{w.vm.ip} > {target}:8080/tcp')
+
+
+add('vlan-strangers-healthy', 'Another VLAN of the uplink has the same addresses once more, of other machines; everything works.',
+    vlan_strangers)
+add('vlan-strangers-beyond', "Another VLAN of the uplink has the same addresses once more, and there all works; a server drops the "
+    "guest's SYNs to one port.", vlan_strangers, True)
