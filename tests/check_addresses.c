@@ -13,6 +13,7 @@
 /* The point under test; each test runs in its own process. */
 static struct point point;
 static struct claim_log *const owners = &point.claims;
+static uint16_t vlan; /* of the next frames; 0: none */
 
 static struct mac station(uint8_t n)
 {
@@ -36,6 +37,8 @@ static void arp(int64_t ts_ns, uint16_t op, uint8_t by, const char *sender,
 		.has_eth_src = true,
 		.eth_src = station(by),
 		.group = op == ARP_REQUEST,
+		.n_vlans = vlan != 0,
+		.vlans = { vlan },
 		.arp = { .op = op,
 		         .sender_mac = station(by),
 		         .sender_ip = addr(sender),
@@ -151,6 +154,32 @@ START_TEST(a_probe_is_refused)
 END_TEST
 
 /* Claims by ever new MACs are bounded, and that is said. */
+START_TEST(owners_in_two_vlans_are_two_addresses)
+{
+	asked(0);
+	vlan = 100;
+	answered(MS, 9);
+	vlan = 200;
+	answered(2 * MS, 8);
+	answered(S, 8);
+	vlan = 100;
+	answered(2 * S, 9);
+	ck_assert_uint_eq(of(9)->vlan, 100);
+	ck_assert_uint_eq(of(8)->vlan, 200);
+	ck_assert_uint_eq(of(8)->doubles + of(9)->doubles, 0);
+	ck_assert_uint_eq(of(8)->returns + of(9)->returns, 0);
+	ck_assert(claim_log_other_network(100, 200));
+	ck_assert(!claim_log_other_network(100, 100));
+	ck_assert(!claim_log_other_network(100, 0));
+	/* where the tag is taken off, nobody can tell */
+	vlan = 0;
+	asked(3 * S);
+	answered(3 * S + MS, 9);
+	answered(3 * S + 2 * MS, 8);
+	ck_assert_uint_eq(of(8)->doubles, 1);
+}
+END_TEST
+
 START_TEST(owners_of_an_address_are_limited)
 {
 	for (uint8_t mac = 1; mac <= 100; mac++)
@@ -170,6 +199,7 @@ int main(void)
 		announcements_are_unsolicited,
 		a_reply_long_after_the_request_is_unsolicited,
 		a_probe_is_refused,
+		owners_in_two_vlans_are_two_addresses,
 		owners_of_an_address_are_limited,
 		NULL,
 	};
