@@ -64,7 +64,7 @@ enum try_role try_role(const struct scene *s, const struct chain *c)
 	const struct sighting *ref = try_reference(s, c);
 	const struct flow *f = flow_of(s, ref);
 
-	if (try_in_other_vlan(s, ref))
+	if (try_is_namesakes(s, ref))
 		return TRY_ROLE_STRANGER;
 	/* What it says to itself never leaves it. */
 	if (scene_is_guest_ip(s, &f->key.client) &&

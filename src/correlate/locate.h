@@ -42,9 +42,9 @@ struct location {
 /** try_role() - What the chain is to the guest */
 enum try_role try_role(const struct scene *s, const struct chain *c);
 
-/** try_in_other_vlan() - Is it the guest's address once more, with a MAC of its
- * own, in a VLAN that the guest is not in? */
-bool try_in_other_vlan(const struct scene *s, const struct sighting *at);
+/** try_is_namesakes() - Is it the guest's address once more, with a MAC of its own,
+ * in a VLAN that the guest is not in or where nothing of the guest passes? */
+bool try_is_namesakes(const struct scene *s, const struct sighting *at);
 
 /** try_reference() - The sighting whose terms (addresses) name the exchange */
 const struct sighting *try_reference(const struct scene *s,

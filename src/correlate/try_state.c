@@ -7,15 +7,31 @@
 #define TURNS_MIN 3
 #define TRACEROUTE_TTL_MAX 40
 
-bool try_in_other_vlan(const struct scene *s, const struct sighting *at)
+/* Nothing of the guest passes there, and others ask or answer with its address. */
+static bool is_elsewhere(const struct scene *s, const struct sighting *at)
 {
 	const struct observation *o = &s->points[at->point];
 	const struct try *try = sighting_try(s, at);
 
-	return try->vlan != 0 && o->role == CAPTURE_ROLE_HOST &&
-	       !scene_is_guest_mac(s, try->src_mac) &&
-	       !(try->has_dst_mac && scene_is_guest_mac(s, try->dst_mac)) &&
-	       scene_other_vlan(s, o, try->vlan);
+	if (s->n_path == 0 || o->on_path || o->hop || mac_is_zero(try->src_mac))
+		return false;
+	return scene_is_guest_ip(s, &sighting_flow(s, at)->key.client) ||
+	       (try->has_dst_mac && !mac_is_group(try->dst_mac)) ||
+	       (try->answer == TRY_ANSWERED &&
+	        !scene_is_guest_mac(s, try->answer_mac));
+}
+
+bool try_is_namesakes(const struct scene *s, const struct sighting *at)
+{
+	const struct observation *o = &s->points[at->point];
+	const struct try *try = sighting_try(s, at);
+
+	if (o->role != CAPTURE_ROLE_HOST ||
+	    scene_is_guest_mac(s, try->src_mac) ||
+	    (try->has_dst_mac && scene_is_guest_mac(s, try->dst_mac)))
+		return false;
+	return (try->vlan != 0 && scene_other_vlan(s, o, try->vlan)) ||
+	       is_elsewhere(s, at);
 }
 
 /* Answered by the guest: did the answer go as far as can be seen? */

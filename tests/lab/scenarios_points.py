@@ -126,11 +126,12 @@ for kind, title in (('vxlan', "The guest's frames leave the host in VXLAN"), ('g
     add(f'{kind}-beyond-uplink', f'{title}; a server drops its SYNs to one port.', overlay_beyond, kind)
 
 
-def overlay_strangers(s, kind='vxlan'):
-    """Another tenant has the same addresses, MACs included, in a tunnel of its own, and there all works."""
+def overlay_strangers(s, macs_too=True, kind='vxlan'):
+    """Another tenant has the same addresses in a tunnel of its own, and there all works."""
     overlay_beyond(s, kind)
     w = s.w
-    twin, server = Machine('twin', w.vm.mac, w.vm.ip), Machine('server', w.s2.mac, w.s2.ip)
+    twin = Machine('twin', w.vm.mac if macs_too else w.mac([w.guest_oui]), w.vm.ip)
+    server = Machine('server', w.s2.mac if macs_too else w.machine_mac(), w.s2.ip)
     for namespace, interface, local, remote, machine in [
             (w.host.ns, w.uplink_name, f'{w.underlay}.1', f'{w.underlay}.2', twin),
             (w.switch.ns, 'up0', f'{w.underlay}.2', f'{w.underlay}.1', server)]:
@@ -150,6 +151,10 @@ def overlay_strangers(s, kind='vxlan'):
 
 add('vxlan-strangers', "A server drops the guest's SYNs; another tenant with the same addresses, in another VXLAN, works.",
     overlay_strangers)
+
+
+add('vxlan-strangers-any', "A server drops the guest's SYNs; another tenant with the same addresses, in another VXLAN and bridge of "
+    'the host, works; the host captured on all interfaces.', overlay_strangers, False, point='any')
 
 
 def routed_gre(s, lost=False):
