@@ -14,6 +14,9 @@
 /* The first and last moments of a capture are not sharp. */
 #define EDGE_NS (50 * MS)
 
+/* So many newer tries are looked at. */
+#define SEARCH_MAX 4096
+
 struct finder {
 	struct scene *scene;
 	struct hash_table crossed; /* (point, class, peer) seen here too */
@@ -27,12 +30,34 @@ static const struct flow *flow_at(const struct scene *s,
 	return &t->flows[t->tries[at->try].flow];
 }
 
-/* A refusal may come from anybody on the way. */
+/* The same request was sent again before the answer came: which of them is
+ * answered? */
+static bool is_repeated(const struct flow_table *t, uint32_t i)
+{
+	const struct try *try = &t->tries[i];
+	uint32_t newer = t->flows[try->flow].newest;
+
+	for (int n = 0; newer != i && newer != FLOW_NONE; n++) {
+		const struct try *other = &t->tries[newer];
+
+		if (n == SEARCH_MAX ||
+		    (other->id == try->id && other->ts_ns <= try->answer_ns))
+			return true;
+		newer = other->older;
+	}
+	return false;
+}
+
+/* A refusal may come from anybody on the way, and in other UDP than DNS nothing
+ * says what answers what. */
 static bool is_answered(const struct scene *s, const struct sighting *at)
 {
 	const struct flow_table *t = &s->points[at->point].track.flows;
+	const struct try *try = &t->tries[at->try];
 
-	return t->tries[at->try].answer == TRY_ANSWERED;
+	return try->answer == TRY_ANSWERED &&
+	       t->flows[try->flow].key.protocol != PROTOCOL_UDP &&
+	       !is_repeated(t, at->try);
 }
 
 static bool is_guest_end(const struct scene *s, const struct in6_addr *ip)

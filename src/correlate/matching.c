@@ -1,25 +1,23 @@
 /*
  * The second reading: a merge in time that pairs every packet of the guest in
- * its own capture with the same packet at the host.  Only packets of the last
- * second are kept, so memory does not grow with the captures.
+ * its own capture with the same packet at the host.
  */
 #include <stdlib.h>
 
 #include "base/xalloc.h"
-#include "correlate/scene.h"
+#include "correlate/defects.h"
+#include "correlate/losses.h"
 #include "track/tracker.h"
 
-#define WINDOW_NS INT64_C(1000000000)
+#define MS INT64_C(1000000)
 
-/* One packet that waits for its twin, or stays a while to catch copies of it */
-struct waiting {
-	uint64_t key;
-	int64_t host_ns;
-	enum path_direction direction;
-	uint64_t points; /* bit by point: where it was seen */
-	bool at_guest;
-	bool at_host;
-};
+/* A capture's first and last moments are not sharp. */
+#define EDGE_NS (50 * MS)
+
+/* A capture that nobody proves to have ended may go on for so long. */
+#define SILENT_NS (5000 * MS)
+
+#define RECENT 256
 
 struct reader {
 	struct capture *capture;
@@ -27,36 +25,325 @@ struct reader {
 	bool at_end;
 	int64_t host_ns;
 	struct packet packet;
-	const struct observation *point;
+	uint32_t point;
+};
+
+/**
+ * struct open_loss - Lost, if @proof turns up: else no packet of the guest, or
+ * not known
+ * @id:		of what must turn up
+ * @other_id:	or this; 0: nothing
+ */
+struct open_loss {
+	uint64_t id;
+	uint64_t other_id;
+	enum path_direction direction;
+	bool may_be_others;
+	uint64_t n;
+};
+
+/**
+ * struct edge - Before or after the time that both files cover
+ * @lost:	by direction: what a file lacks that might have gone on
+ * @over:	by direction: that file has not: what only the other side can
+ *		have got from there is missing as well
+ */
+struct edge {
+	uint64_t lost[2];
+	bool over[2];
 };
 
 struct merge {
 	struct scene *scene;
 	struct reader *readers;
-	struct waiting *queue; /* ring, in order of time */
-	size_t head;           /* number of the oldest entry */
-	size_t tail;
-	size_t capacity; /* power of two */
-	struct hash_table index;
-	struct hash_table flows; /* of the guest, behind NAT */
-	int64_t from_ns;         /* what both files cover */
+	struct pairing pairing;
+	struct losses losses;
+	struct hash_table proofs;
+	uint64_t recent[RECENT]; /* proofs, to look up faster */
+	struct open_loss *open;
+	uint32_t n_open;
+	uint32_t open_capacity;
+	struct hash_table open_index;
+	int64_t from_ns; /* what both files cover */
 	int64_t to_ns;
+	struct edge edges[2];
 };
 
-static struct waiting *entry(struct merge *m, size_t i)
+static struct incident_match *match_of(struct merge *m,
+                                       enum path_direction direction)
 {
-	return &m->queue[i & (m->capacity - 1)];
+	return direction == PATH_DIRECTION_FROM_GUEST
+	               ? &m->scene->incident->from_guest
+	               : &m->scene->incident->to_guest;
 }
 
-static const struct observation *
-find_point(const struct scene *s, uint32_t capture, const struct packet *p)
+static bool is_proven(const struct merge *m, uint64_t id)
+{
+	size_t pos = 0;
+
+	return id != 0 &&
+	       (m->recent[id % RECENT] == id ||
+	        hash_table_find(&m->proofs, id, &pos) != HASH_TABLE_NONE);
+}
+
+static void prove(struct merge *m, uint64_t id)
+{
+	if (!is_proven(m, id))
+		hash_table_add(&m->proofs, id, 0);
+	m->recent[id % RECENT] = id;
+}
+
+/* That traffic of a link address crosses a point */
+static uint64_t crossing(struct mac station, uint32_t point)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < sizeof(station.bytes); i++)
+		bytes = bytes << 8 | station.bytes[i];
+	return hash_mix(bytes, point) | 1;
+}
+
+static void leave_open(struct merge *m, const struct open_loss *loss)
+{
+	uint64_t hash = hash_mix(loss->id, loss->direction);
+	size_t pos = 0;
+	uint32_t i = hash_table_find(&m->open_index, hash, &pos);
+
+	if (i == HASH_TABLE_NONE) {
+		if (m->n_open == m->open_capacity) {
+			m->open_capacity =
+				m->open_capacity ? 2 * m->open_capacity : 64;
+			m->open = xreallocarray(m->open, m->open_capacity,
+			                        sizeof(*m->open));
+		}
+		i = m->n_open++;
+		m->open[i] = *loss;
+		m->open[i].n = 0;
+		hash_table_add(&m->open_index, hash, i);
+	}
+	m->open[i].n++;
+}
+
+static uint64_t depths_of(const struct merge *m, uint64_t points)
+{
+	const struct scene *s = m->scene;
+	uint64_t depths = points & m->pairing.vm_points ? 1 : 0;
+
+	for (uint32_t i = 0; i < s->n_path && i + 1 < 64; i++)
+		if (points >> s->path[i] & 1)
+			depths |= UINT64_C(1) << (i + 1);
+	return depths;
+}
+
+/* Would it have to pass the point at @depth? */
+static bool has_to_cross(const struct merge *m, const struct passing *at,
+                         uint32_t depth)
+{
+	const struct scene *s = m->scene;
+	const struct observation *o;
+
+	if (depth == 0)
+		return true;
+	o = &s->points[s->path[depth - 1]];
+	if (o->hop)
+		return at->leaves;
+	return o->trunk || mac_is_group(at->station) ||
+	       at->direction == PATH_DIRECTION_TO_GUEST ||
+	       is_proven(m, crossing(at->station, s->path[depth - 1]));
+}
+
+static uint32_t point_at(const struct merge *m, uint32_t depth)
+{
+	const struct scene *s = m->scene;
+
+	if (depth > 0)
+		return s->path[depth - 1];
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_VM)
+			return i;
+	return NO_POINT;
+}
+
+/* May the capture lack what the network has not lost? */
+static bool is_hidden(const struct merge *m, const struct passing *at,
+                      uint32_t depth)
+{
+	uint32_t point = point_at(m, depth);
+	const struct observation *o = &m->scene->points[point];
+
+	return o->track.seen[at->class].count == 0 ||
+	       defects_hide(m->scene, point, at->direction, at->class,
+	                    at->host_ns, at->host_ns);
+}
+
+static bool is_inside(const struct merge *m, int64_t host_ns)
+{
+	int64_t guard_ns = EDGE_NS + m->scene->clock.error_ns;
+
+	return host_ns >= m->from_ns + guard_ns &&
+	       host_ns <= m->to_ns - guard_ns;
+}
+
+/* Where on its way was it seen last, and where not any more? */
+static void look_for_gap(struct merge *m, const struct pending *w,
+                         uint64_t depths)
+{
+	bool out = w->at.direction == PATH_DIRECTION_FROM_GUEST;
+	uint32_t n = m->scene->n_path + 1, last = NO_POINT;
+
+	if (!is_inside(m, w->at.host_ns) || w->rival || n > LOSS_DEPTHS)
+		return;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t depth = out ? i : n - 1 - i;
+
+		if (depths >> depth & 1)
+			last = depth;
+	}
+	for (uint32_t i = 0; i < n && last != NO_POINT; i++) {
+		uint32_t depth = out ? i : n - 1 - i;
+
+		if ((out ? depth <= last : depth >= last) ||
+		    !has_to_cross(m, &w->at, depth))
+			continue;
+		if (!is_hidden(m, &w->at, depth))
+			losses_lost(&m->losses, &w->at, last, depth);
+		return;
+	}
+}
+
+static void note_paired(struct merge *m, const struct pending *w)
+{
+	uint64_t depths = depths_of(m, w->at.points);
+	uint64_t host = w->at.points & m->pairing.host_points;
+
+	match_of(m, w->at.direction)->both++;
+	if (w->at.flow) {
+		prove(m, w->at.flow);
+		if (w->at.direction == PATH_DIRECTION_TO_GUEST)
+			prove(m, w->at.service);
+	}
+	if (!mac_is_zero(w->at.station))
+		for (; host; host &= host - 1)
+			prove(m, crossing(w->at.station,
+			                  (uint32_t)__builtin_ctzll(host)));
+	losses_passed(&m->losses, &w->at, depths);
+	if (!(w->at.points & m->pairing.vm_points) ||
+	    (w->at.points & m->pairing.host_points) != m->pairing.host_points)
+		look_for_gap(m, w, depths);
+}
+
+/* Before or after the time that both files cover */
+static void note_at_edge(struct merge *m, const struct pending *w, bool lost)
+{
+	bool early = w->at.host_ns < m->from_ns + EDGE_NS;
+	struct edge *e = &m->edges[early ? 0 : 1];
+	bool group = mac_is_group(w->at.station);
+
+	if (!lost)
+		e->over[w->at.direction == PATH_DIRECTION_FROM_GUEST
+		                ? PATH_DIRECTION_TO_GUEST
+		                : PATH_DIRECTION_FROM_GUEST] = true;
+	else if (!group && w->at.host_ns > m->from_ns - SILENT_NS &&
+	         w->at.host_ns < m->to_ns + SILENT_NS)
+		e->lost[w->at.direction]++;
+}
+
+static bool is_maybe_others(struct merge *m, const struct pending *w,
+                            bool at_host)
+{
+	struct incident *in = m->scene->incident;
+
+	if (w->at.for_all) {
+		in->host_others += at_host;
+		return true;
+	}
+	if (w->at.sure || is_proven(m, w->at.flow))
+		return false;
+	if (w->at.direction == PATH_DIRECTION_TO_GUEST)
+		leave_open(m, &(struct open_loss){ .id = w->at.flow,
+		                                   .other_id = w->at.service,
+		                                   .direction = w->at.direction,
+		                                   .may_be_others = true });
+	else
+		in->host_others++;
+	return true;
+}
+
+/* One side only: lost, if it is known to come from there and to go on. */
+static void note_unpaired(struct merge *m, const struct pending *w)
+{
+	bool at_host = !(w->at.points & m->pairing.vm_points);
+	bool out = w->at.direction == PATH_DIRECTION_FROM_GUEST;
+	struct incident_match *match = match_of(m, w->at.direction);
+	uint32_t near = 1;
+
+	if (is_maybe_others(m, w, at_host) || m->scene->n_path == 0)
+		return;
+	if (!has_to_cross(m, &w->at, near)) {
+		if (out && !m->scene->points[m->scene->path[0]].hop)
+			leave_open(m, &(struct open_loss){
+					      .id = crossing(w->at.station,
+			                                     m->scene->path[0]),
+					      .direction = w->at.direction });
+		return;
+	}
+	if (!is_inside(m, w->at.host_ns)) {
+		note_at_edge(m, w, out != at_host);
+		return;
+	}
+	if (out == at_host)
+		return; /* the capture of its sender lacks it */
+	if (w->copy && w->rival)
+		return; /* the frame again, not the packet */
+	if (w->crowded || is_hidden(m, &w->at, out ? near : 0)) {
+		match->ambiguous++;
+		return;
+	}
+	match->lost++;
+	look_for_gap(m, w, depths_of(m, w->at.points));
+}
+
+static void note_settled(void *context, const struct pending *w)
+{
+	struct merge *m = context;
+
+	if (w->at.points & m->pairing.vm_points &&
+	    w->at.points & ~m->pairing.vm_points)
+		note_paired(m, w);
+	else
+		note_unpaired(m, w);
+}
+
+/* All is read: what has turned up meanwhile? */
+static void close_open(struct merge *m)
+{
+	for (uint32_t i = 0; i < m->n_open; i++) {
+		const struct open_loss *o = &m->open[i];
+		struct incident_match *match = match_of(m, o->direction);
+
+		if (is_proven(m, o->id) || is_proven(m, o->other_id))
+			match->lost += o->n;
+		else if (o->may_be_others)
+			m->scene->incident->host_others += o->n;
+		else
+			match->ambiguous += o->n;
+	}
+	for (int i = 0; i < 2; i++)
+		for (int d = 0; d < 2; d++)
+			if (!m->edges[i].over[d])
+				match_of(m, (enum path_direction)d)->lost +=
+					m->edges[i].lost[d];
+}
+
+static uint32_t find_point(const struct scene *s, uint32_t capture,
+                           const struct packet *p)
 {
 	for (uint32_t i = 0; i < s->n_points; i++)
 		if (s->points[i].capture == capture &&
 		    s->points[i].interface == p->interface &&
 		    s->points[i].ifindex == p->ifindex)
-			return &s->points[i];
-	return NULL;
+			return i;
+	return NO_POINT;
 }
 
 static void advance(struct merge *m, struct reader *r)
@@ -71,159 +358,13 @@ static void advance(struct merge *m, struct reader *r)
 			continue;
 		packet_decode(&frame, ci->linktype, &r->packet);
 		r->point = find_point(m->scene, r->index, &r->packet);
-		if (!r->point)
+		if (r->point == NO_POINT)
 			continue;
-		r->host_ns = scene_host_ns(m->scene, r->point, r->packet.ts_ns);
+		r->host_ns = scene_host_ns(
+			m->scene, &m->scene->points[r->point], r->packet.ts_ns);
 		return;
 	}
 	r->at_end = true;
-}
-
-static uint64_t flow_hash(const struct flow_key *key)
-{
-	return hash_bytes(key, sizeof(*key));
-}
-
-static bool is_guest_flow(const struct merge *m, const struct packet *p,
-                          enum protocol protocol, bool reverse)
-{
-	struct flow_key key = flow_key_of(p, protocol, reverse);
-	size_t pos = 0;
-
-	if (protocol == PROTOCOL_ICMP) {
-		key.client_port = p->icmp.id;
-		key.server_port = 0;
-	}
-	return hash_table_find(&m->flows, flow_hash(&key), &pos) !=
-	       HASH_TABLE_NONE;
-}
-
-static enum protocol protocol_of(const struct packet *p)
-{
-	if (p->kind == PACKET_KIND_TCP)
-		return PROTOCOL_TCP;
-	if (p->kind == PACKET_KIND_UDP)
-		return p->dns.valid ? PROTOCOL_DNS : PROTOCOL_UDP;
-	return PROTOCOL_ICMP;
-}
-
-/* Is it the guest's?  Sets the direction. */
-static bool is_guests(const struct merge *m, const struct reader *r,
-                      enum path_direction *direction)
-{
-	const struct scene *s = m->scene;
-	const struct packet *p = &r->packet;
-	bool from = p->has_eth_src && scene_is_guest_mac(s, p->eth_src);
-	bool to = p->has_eth_dst && scene_is_guest_mac(s, p->eth_dst);
-
-	if (!from && !to && p->ip_version != 0) {
-		from = scene_is_guest_ip(s, &p->src);
-		to = scene_is_guest_ip(s, &p->dst);
-	}
-	if (!from && !to && r->point->translated && p->ip_version != 0) {
-		from = is_guest_flow(m, p, protocol_of(p), false);
-		to = !from && is_guest_flow(m, p, protocol_of(p), true);
-	}
-	*direction = from ? PATH_DIRECTION_FROM_GUEST : PATH_DIRECTION_TO_GUEST;
-	return from || to;
-}
-
-/* Only what has to pass the host's points can be lost before them. */
-static bool has_to_cross(const struct merge *m, const struct packet *p,
-                         enum path_direction direction)
-{
-	const struct scene *s = m->scene;
-	bool hop = s->n_path > 0 && s->points[s->path[0]].hop;
-	const struct in6_addr *peer =
-		direction == PATH_DIRECTION_FROM_GUEST ? &p->dst : &p->src;
-
-	if (s->n_path == 0)
-		return false;
-	if (!hop)
-		return true;
-	return p->ip_version != 0 && !p->group && scene_on_link(s, peer) == 0 &&
-	       !scene_is_gateway(s, peer) && !scene_is_outside(s, peer);
-}
-
-static void expire(struct merge *m, int64_t now_ns)
-{
-	struct incident *in = m->scene->incident;
-
-	while (m->head < m->tail) {
-		struct waiting *w = entry(m, m->head);
-
-		if (w->host_ns + WINDOW_NS >= now_ns)
-			return;
-		if (w->at_guest && !w->at_host &&
-		    w->direction == PATH_DIRECTION_FROM_GUEST)
-			in->from_guest.lost++;
-		if (w->at_host && !w->at_guest &&
-		    w->direction == PATH_DIRECTION_TO_GUEST)
-			in->to_guest.lost++;
-		hash_table_remove(&m->index, w->key,
-		                  (uint32_t)(m->head & UINT32_MAX));
-		m->head++;
-	}
-}
-
-static void grow(struct merge *m)
-{
-	size_t capacity = m->capacity ? 2 * m->capacity : 1024;
-	struct waiting *queue = xcalloc(capacity, sizeof(*queue));
-
-	for (size_t i = m->head; i < m->tail; i++)
-		queue[i & (capacity - 1)] = *entry(m, i);
-	free(m->queue);
-	m->queue = queue;
-	m->capacity = capacity;
-}
-
-static void push(struct merge *m, const struct waiting *w)
-{
-	if (m->tail - m->head == m->capacity)
-		grow(m);
-	*entry(m, m->tail) = *w;
-	hash_table_add(&m->index, w->key, (uint32_t)(m->tail & UINT32_MAX));
-	m->tail++;
-}
-
-/* A packet of the guest: pair it, or let it wait.  Where one point shows the same
- * bytes twice these are two packets; at another point it is the same one. */
-static void feed(struct merge *m, const struct reader *r, uint64_t key,
-                 enum path_direction direction)
-{
-	struct incident *in = m->scene->incident;
-	bool at_guest = r->point->role == CAPTURE_ROLE_VM;
-	uint64_t point = UINT64_C(1) << (r->point - m->scene->points);
-	struct waiting fresh = {
-		.key = key,
-		.host_ns = r->host_ns,
-		.direction = direction,
-		.points = point,
-		.at_guest = at_guest,
-		.at_host = !at_guest,
-	};
-	size_t pos = 0;
-	uint32_t i;
-
-	while ((i = hash_table_find(&m->index, key, &pos)) != HASH_TABLE_NONE) {
-		struct waiting *w = entry(m, i);
-
-		if (w->points & point)
-			continue;
-		w->points |= point;
-		if (at_guest ? w->at_guest : w->at_host)
-			return;
-		w->at_guest = true;
-		w->at_host = true;
-		if (direction == PATH_DIRECTION_FROM_GUEST)
-			in->from_guest.both++;
-		else
-			in->to_guest.both++;
-		return;
-	}
-	if (has_to_cross(m, &r->packet, direction))
-		push(m, &fresh);
 }
 
 static struct reader *earliest(struct merge *m)
@@ -237,31 +378,6 @@ static struct reader *earliest(struct merge *m)
 			best = r;
 	}
 	return best;
-}
-
-/* Behind NAT a flow is the guest's if one of its requests was paired. */
-static void learn_flows(struct merge *m)
-{
-	const struct scene *s = m->scene;
-
-	for (size_t i = 0; i < s->n_chains; i++) {
-		const struct chain *c = &s->chains[i];
-
-		for (uint32_t j = 0; c->n > 1 && j < c->n; j++) {
-			const struct sighting *at = &s->sightings[c->first + j];
-			const struct flow_table *t =
-				&s->points[at->point].track.flows;
-			uint64_t hash;
-			size_t pos = 0;
-
-			if (!s->points[at->point].translated)
-				continue;
-			hash = flow_hash(&t->flows[t->tries[at->try].flow].key);
-			if (hash_table_find(&m->flows, hash, &pos) ==
-			    HASH_TABLE_NONE)
-				hash_table_add(&m->flows, hash, 0);
-		}
-	}
 }
 
 static void common_window(struct merge *m)
@@ -284,33 +400,53 @@ static void common_window(struct merge *m)
 	}
 }
 
+static void read_packet(struct merge *m, const struct reader *r)
+{
+	struct scene *s = m->scene;
+	struct passing seen;
+
+	if (r->host_ns >= m->from_ns && r->host_ns <= m->to_ns) {
+		announce_note(s, r->point, &r->packet, r->host_ns);
+		outage_note(s, r->point, &r->packet, r->host_ns);
+	}
+	if (passing_make(s, r->point, &r->packet, r->host_ns, &seen))
+		pairing_feed(&m->pairing, &seen);
+	else if (s->points[r->point].role == CAPTURE_ROLE_HOST)
+		s->incident->host_others++;
+}
+
 static void run(struct merge *m)
 {
-	enum path_direction direction;
 	struct reader *r;
 
 	while ((r = earliest(m)) != NULL) {
-		uint64_t key = packet_key(&r->packet);
-
-		expire(m, r->host_ns);
-		if (r->host_ns >= m->from_ns && r->host_ns <= m->to_ns)
-			announce_note(m->scene,
-			              (uint32_t)(r->point - m->scene->points),
-			              &r->packet, r->host_ns);
-		if (r->host_ns < m->from_ns || r->host_ns > m->to_ns ||
-		    key == 0) {
-			advance(m, r);
-			continue;
-		}
-		outage_note(m->scene, (uint32_t)(r->point - m->scene->points),
-		            &r->packet, r->host_ns);
-		if (is_guests(m, r, &direction))
-			feed(m, r, key, direction);
-		else if (r->point->role == CAPTURE_ROLE_HOST)
-			m->scene->incident->host_others++;
+		pairing_expire(&m->pairing, r->host_ns);
+		read_packet(m, r);
 		advance(m, r);
 	}
-	expire(m, INT64_MAX);
+	pairing_end(&m->pairing);
+	close_open(m);
+}
+
+static void begin(struct merge *m)
+{
+	struct scene *s = m->scene;
+
+	m->pairing.settled = note_settled;
+	m->pairing.context = m;
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_VM)
+			m->pairing.vm_points |= UINT64_C(1) << i;
+	for (uint32_t i = 0; i < s->n_path; i++)
+		m->pairing.host_points |= UINT64_C(1) << s->path[i];
+	m->readers = xcalloc(s->n_captures, sizeof(*m->readers));
+	common_window(m);
+	for (uint32_t i = 0; i < s->n_captures; i++) {
+		m->readers[i].capture = s->captures[i];
+		m->readers[i].index = i;
+		capture_rewind(s->captures[i]);
+		advance(m, &m->readers[i]);
+	}
 }
 
 void matching_run(struct scene *s)
@@ -319,19 +455,12 @@ void matching_run(struct scene *s)
 
 	if (!s->aligned)
 		return;
-	m.readers = xcalloc(s->n_captures, sizeof(*m.readers));
-	learn_flows(&m);
-	common_window(&m);
-	for (uint32_t i = 0; i < s->n_captures; i++) {
-		m.readers[i].capture = s->captures[i];
-		m.readers[i].index = i;
-		capture_rewind(s->captures[i]);
-		advance(&m, &m.readers[i]);
-	}
+	begin(&m);
 	run(&m);
 	s->outages_known = true;
+	losses_free(&m.losses);
 	free(m.readers);
-	free(m.queue);
-	hash_table_free(&m.index);
-	hash_table_free(&m.flows);
+	free(m.open);
+	hash_table_free(&m.open_index);
+	hash_table_free(&m.proofs);
 }
