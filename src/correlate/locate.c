@@ -152,19 +152,6 @@ static enum traffic_class answer_class(const struct steps *st, uint32_t i)
 	               : TRAFFIC_NDP;
 }
 
-static enum place place_between(const struct steps *st, uint32_t inner,
-                                uint32_t outer)
-{
-	const struct observation *o = &st->scene->points[st->points[outer]];
-
-	if (inner == 0 && !o->hop)
-		return PLACE_GUEST_HOST_PATH;
-	if (o->translated &&
-	    (inner == 0 || !st->scene->points[st->points[inner]].translated))
-		return PLACE_NAT;
-	return PLACE_HOST;
-}
-
 static struct location make_gap(const struct steps *st, enum lost_leg leg,
                                 enum path_direction direction, uint32_t after,
                                 uint32_t before)
@@ -176,7 +163,8 @@ static struct location make_gap(const struct steps *st, enum lost_leg leg,
 		.known = true,
 		.leg = leg,
 		.direction = direction,
-		.place = place_between(st, inner, outer),
+		.place = path_place(st->scene, st->points[inner],
+		                    st->points[outer]),
 		.after = st->points[after],
 		.before = st->points[before],
 		/* Beside a point at its own port, the guest's gap is two. */

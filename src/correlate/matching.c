@@ -29,14 +29,16 @@ struct reader {
 };
 
 /**
- * struct open_loss - Lost, if @proof turns up: else no packet of the guest, or
- * not known
+ * struct open_loss - Lost, if a proof turns up: else not known
  * @id:		of what must turn up
  * @other_id:	or this; 0: nothing
+ * @unless:	what else may turn up: then it has not to cross; 0: nothing
+ * @may_be_others: without a proof it is no packet of the guest
  */
 struct open_loss {
 	uint64_t id;
 	uint64_t other_id;
+	uint64_t unless;
 	enum path_direction direction;
 	bool may_be_others;
 	uint64_t n;
@@ -93,7 +95,8 @@ static void prove(struct merge *m, uint64_t id)
 	m->recent[id % RECENT] = id;
 }
 
-/* That traffic of a link address crosses a point */
+/* That traffic of a link address crosses a point; NO_POINT: that it reaches the
+ * guest without being seen at the host */
 static uint64_t crossing(struct mac station, uint32_t point)
 {
 	uint64_t bytes = 0;
@@ -147,7 +150,8 @@ static bool has_to_cross(const struct merge *m, const struct passing *at,
 	o = &s->points[s->path[depth - 1]];
 	if (o->hop)
 		return at->leaves;
-	return o->trunk || mac_is_group(at->station) ||
+	/* Past the outermost point a stranger may be a sibling of the guest. */
+	return (o->trunk && depth < s->n_path) || at->group ||
 	       at->direction == PATH_DIRECTION_TO_GUEST ||
 	       is_proven(m, crossing(at->station, s->path[depth - 1]));
 }
@@ -222,7 +226,8 @@ static void note_paired(struct merge *m, const struct pending *w)
 		if (w->at.direction == PATH_DIRECTION_TO_GUEST)
 			prove(m, w->at.service);
 	}
-	if (!mac_is_zero(w->at.station))
+	/* A broadcast comes by every port. */
+	if (!mac_is_zero(w->at.station) && !w->at.group)
 		for (; host; host &= host - 1)
 			prove(m, crossing(w->at.station,
 			                  (uint32_t)__builtin_ctzll(host)));
@@ -237,13 +242,12 @@ static void note_at_edge(struct merge *m, const struct pending *w, bool lost)
 {
 	bool early = w->at.host_ns < m->from_ns + EDGE_NS;
 	struct edge *e = &m->edges[early ? 0 : 1];
-	bool group = mac_is_group(w->at.station);
 
 	if (!lost)
 		e->over[w->at.direction == PATH_DIRECTION_FROM_GUEST
 		                ? PATH_DIRECTION_TO_GUEST
 		                : PATH_DIRECTION_FROM_GUEST] = true;
-	else if (!group && w->at.host_ns > m->from_ns - SILENT_NS &&
+	else if (!w->at.group && w->at.host_ns > m->from_ns - SILENT_NS &&
 	         w->at.host_ns < m->to_ns + SILENT_NS)
 		e->lost[w->at.direction]++;
 }
@@ -284,6 +288,8 @@ static void note_unpaired(struct merge *m, const struct pending *w)
 			leave_open(m, &(struct open_loss){
 					      .id = crossing(w->at.station,
 			                                     m->scene->path[0]),
+					      .unless = crossing(w->at.station,
+			                                         NO_POINT),
 					      .direction = w->at.direction });
 		return;
 	}
@@ -291,8 +297,12 @@ static void note_unpaired(struct merge *m, const struct pending *w)
 		note_at_edge(m, w, out != at_host);
 		return;
 	}
-	if (out == at_host)
-		return; /* the capture of its sender lacks it */
+	if (out == at_host) {
+		/* It came another way, or the capture of its sender lacks it. */
+		if (!out && !mac_is_zero(w->at.station))
+			prove(m, crossing(w->at.station, NO_POINT));
+		return;
+	}
 	if (w->copy && w->rival)
 		return; /* the frame again, not the packet */
 	if (w->crowded || is_hidden(m, &w->at, out ? near : 0)) {
@@ -325,7 +335,7 @@ static void close_open(struct merge *m)
 			match->lost += o->n;
 		else if (o->may_be_others)
 			m->scene->incident->host_others += o->n;
-		else
+		else if (!is_proven(m, o->unless))
 			match->ambiguous += o->n;
 	}
 	for (int i = 0; i < 2; i++)
@@ -458,6 +468,7 @@ void matching_run(struct scene *s)
 	begin(&m);
 	run(&m);
 	s->outages_known = true;
+	losses_facts(s, &m.losses);
 	losses_free(&m.losses);
 	free(m.readers);
 	free(m.open);

@@ -30,7 +30,8 @@ enum passing_cut {
  * @flow, @service: behind NAT: the flow as the host sees it, and the guest's
  *		port of it; 0 elsewhere
  * @sure:	it is the guest's; else it may be, if it is seen there
- * @for_all:	broadcast or multicast of somebody else
+ * @group:	broadcast or multicast
+ * @for_all:	of somebody else, and not asking for the guest
  * @leaves:	it is for somebody beyond the guest's link
  */
 struct passing {
@@ -50,6 +51,7 @@ struct passing {
 	enum traffic_class class;
 	enum passing_cut cut;
 	bool sure;
+	bool group;
 	bool for_all;
 	bool leaves;
 };

@@ -268,3 +268,16 @@ void path_find(struct scene *s)
 	find_mode(s);
 	find_outside(s);
 }
+
+enum place path_place(const struct scene *s, uint32_t inner, uint32_t outer)
+{
+	const struct observation *in = &s->points[inner];
+	const struct observation *out = &s->points[outer];
+	bool at_guest = in->role == CAPTURE_ROLE_VM;
+
+	if (at_guest && !out->hop)
+		return PLACE_GUEST_HOST_PATH;
+	if (out->translated && (at_guest || !in->translated))
+		return PLACE_NAT;
+	return PLACE_HOST;
+}

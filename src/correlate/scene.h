@@ -333,6 +333,10 @@ void chains_build(struct scene *s);
 /** path_find() - Points in order, network mode, addresses behind NAT */
 void path_find(struct scene *s);
 
+/** path_place() - The place between two points of the path, the inner one given
+ * first */
+enum place path_place(const struct scene *s, uint32_t inner, uint32_t outer);
+
 /** isolation_find() - Is the guest in a host-only network? */
 void isolation_find(struct scene *s);
 

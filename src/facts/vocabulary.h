@@ -27,6 +27,8 @@ enum fact_kind {
 	FACT_KIND_ADDRESS,
 	/* One for each NIC of the guest. */
 	FACT_KIND_NIC,
+	/* TCP segments that get lost at one place, on one way. */
+	FACT_KIND_LOSS,
 	FACT_KIND_COUNT,
 	/* In rules only: any of the exchanges. */
 	FACT_KIND_EXCHANGE = FACT_KIND_COUNT,
@@ -279,6 +281,13 @@ enum field {
 	FIELD_NIC_UNHEARD,
 	FIELD_NIC_UNHEARD_IP,
 	FIELD_NIC_UNHEARD_TIME,
+	/* loss */
+	FIELD_LOSS_SEGMENTS,
+	FIELD_LOSS_LOST,
+	FIELD_LOSS_PEERS,
+	FIELD_LOSS_SENDER_IP,
+	FIELD_LOSS_RECEIVER_IP,
+	FIELD_LOSS_BY_SIZE,
 	/* labels: facts with equal labels are related */
 	FIELD_LABEL_GUEST,
 	FIELD_LABEL_SEGMENT,
