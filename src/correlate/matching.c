@@ -46,9 +46,9 @@ struct open_loss {
 
 /**
  * struct edge - Before or after the time that both files cover
- * @lost:	by direction: what a file lacks that might have gone on
- * @over:	by direction: that file has not: what only the other side can
- *		have got from there is missing as well
+ * @lost:	by direction: what did not arrive
+ * @over:	by direction: something arrived that the file of its sender's side
+ *		lacks: that file covers this time no more
  */
 struct edge {
 	uint64_t lost[2];
@@ -237,19 +237,20 @@ static void note_paired(struct merge *m, const struct pending *w)
 		look_for_gap(m, w, depths);
 }
 
-/* Before or after the time that both files cover */
-static void note_at_edge(struct merge *m, const struct pending *w, bool lost)
+/* It is for the guest, and was not seen at the host: had it to be? */
+static bool has_to_come_by(const struct merge *m, const struct passing *at)
 {
-	bool early = w->at.host_ns < m->from_ns + EDGE_NS;
-	struct edge *e = &m->edges[early ? 0 : 1];
+	const struct scene *s = m->scene;
+	uint32_t first = s->path[0];
 
-	if (!lost)
-		e->over[w->at.direction == PATH_DIRECTION_FROM_GUEST
-		                ? PATH_DIRECTION_TO_GUEST
-		                : PATH_DIRECTION_FROM_GUEST] = true;
-	else if (!w->at.group && w->at.host_ns > m->from_ns - SILENT_NS &&
-	         w->at.host_ns < m->to_ns + SILENT_NS)
-		e->lost[w->at.direction]++;
+	return s->points[first].hop
+	               ? at->leaves
+	               : is_proven(m, crossing(at->station, first));
+}
+
+static struct edge *edge_of(struct merge *m, const struct pending *w)
+{
+	return &m->edges[w->at.host_ns < m->from_ns + EDGE_NS ? 0 : 1];
 }
 
 static bool is_maybe_others(struct merge *m, const struct pending *w,
@@ -273,44 +274,60 @@ static bool is_maybe_others(struct merge *m, const struct pending *w,
 	return true;
 }
 
-/* One side only: lost, if it is known to come from there and to go on. */
-static void note_unpaired(struct merge *m, const struct pending *w)
+/* Seen where it was to arrive only: it came another way, or the capture on its
+ * sender's side lacks it, perhaps because it is over. */
+static void note_arrived(struct merge *m, const struct pending *w, bool at_host)
 {
-	bool at_host = !(w->at.points & m->pairing.vm_points);
+	if (!at_host && !mac_is_zero(w->at.station))
+		prove(m, crossing(w->at.station, NO_POINT));
+	if (!w->at.group && !is_inside(m, w->at.host_ns) &&
+	    (at_host || has_to_come_by(m, &w->at)))
+		edge_of(m, w)->over[w->at.direction] = true;
+}
+
+static void note_lost(struct merge *m, const struct pending *w)
+{
 	bool out = w->at.direction == PATH_DIRECTION_FROM_GUEST;
 	struct incident_match *match = match_of(m, w->at.direction);
-	uint32_t near = 1;
+	uint32_t first = m->scene->path[0];
 
-	if (is_maybe_others(m, w, at_host) || m->scene->n_path == 0)
-		return;
-	if (!has_to_cross(m, &w->at, near)) {
-		if (out && !m->scene->points[m->scene->path[0]].hop)
-			leave_open(m, &(struct open_loss){
-					      .id = crossing(w->at.station,
-			                                     m->scene->path[0]),
-					      .unless = crossing(w->at.station,
-			                                         NO_POINT),
-					      .direction = w->at.direction });
+	if (!has_to_cross(m, &w->at, out ? 1 : 0)) {
+		if (!m->scene->points[first].hop)
+			leave_open(m,
+			           &(struct open_loss){
+					   .id = crossing(w->at.station, first),
+					   .unless = crossing(w->at.station,
+			                                      NO_POINT),
+					   .direction = w->at.direction });
 		return;
 	}
 	if (!is_inside(m, w->at.host_ns)) {
-		note_at_edge(m, w, out != at_host);
-		return;
-	}
-	if (out == at_host) {
-		/* It came another way, or the capture of its sender lacks it. */
-		if (!out && !mac_is_zero(w->at.station))
-			prove(m, crossing(w->at.station, NO_POINT));
+		if (!w->at.group && w->at.host_ns > m->from_ns - SILENT_NS &&
+		    w->at.host_ns < m->to_ns + SILENT_NS)
+			edge_of(m, w)->lost[w->at.direction]++;
 		return;
 	}
 	if (w->copy && w->rival)
 		return; /* the frame again, not the packet */
-	if (w->crowded || is_hidden(m, &w->at, out ? near : 0)) {
+	if (w->crowded || is_hidden(m, &w->at, out ? 1 : 0)) {
 		match->ambiguous++;
 		return;
 	}
 	match->lost++;
 	look_for_gap(m, w, depths_of(m, w->at.points));
+}
+
+static void note_unpaired(struct merge *m, const struct pending *w)
+{
+	bool at_host = !(w->at.points & m->pairing.vm_points);
+	bool out = w->at.direction == PATH_DIRECTION_FROM_GUEST;
+
+	if (is_maybe_others(m, w, at_host) || m->scene->n_path == 0)
+		return;
+	if (out == at_host)
+		note_arrived(m, w, at_host);
+	else
+		note_lost(m, w);
 }
 
 static void note_settled(void *context, const struct pending *w)
@@ -340,7 +357,7 @@ static void close_open(struct merge *m)
 	}
 	for (int i = 0; i < 2; i++)
 		for (int d = 0; d < 2; d++)
-			if (!m->edges[i].over[d])
+			if (!m->edges[i].over[!d])
 				match_of(m, (enum path_direction)d)->lost +=
 					m->edges[i].lost[d];
 }

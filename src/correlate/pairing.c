@@ -76,17 +76,18 @@ static void unlink_entry(struct pairing *p, uint32_t i)
 	p->pool[w->next].prev = w->prev;
 }
 
-static void append(struct pairing *p, const struct passing *seen,
-                   const struct pending *rival)
+static bool is_copy(const struct passing *seen, const struct pending *w)
 {
-	struct pending fresh = { .at = *seen, .indexed = true };
+	return (seen->ip_id != 0 || seen->doubled) &&
+	       llabs(seen->host_ns - w->at.host_ns) < COPY_NS;
+}
+
+static void append(struct pairing *p, const struct pending *w)
+{
+	struct pending fresh = *w;
 	uint32_t i;
 
-	if (rival) {
-		fresh.rival = is_paired(p, rival->at.points);
-		fresh.copy = seen->ip_id != 0 &&
-		             llabs(seen->host_ns - rival->at.host_ns) < COPY_NS;
-	}
+	fresh.indexed = true;
 	i = take_entry(p);
 	fresh.prev = p->pool[0].prev;
 	p->pool[i] = fresh;
@@ -94,7 +95,7 @@ static void append(struct pairing *p, const struct passing *seen,
 	p->pool[0].prev = i;
 	if (!p->waiting)
 		p->waiting = i;
-	hash_table_add(&p->index, seen->start, i);
+	hash_table_add(&p->index, w->at.start, i);
 }
 
 /* Of packets done with, the newest of each kind is enough to know copies by. */
@@ -161,35 +162,32 @@ static void merge(struct pairing *p, uint32_t i, const struct passing *seen)
 
 void pairing_feed(struct pairing *p, const struct passing *seen)
 {
-	const struct pending *rival = NULL;
+	struct pending fresh = { .at = *seen };
 	size_t pos = 0, same = 0;
 	uint32_t i;
 
-	while ((i = hash_table_find(&p->index, seen->start, &pos)) !=
-	       HASH_TABLE_NONE) {
+	while (same < SAME_MAX &&
+	       (i = hash_table_find(&p->index, seen->start, &pos)) !=
+	               HASH_TABLE_NONE) {
 		const struct pending *w = &p->pool[i];
 
 		if (w->at.key != seen->key ||
 		    w->at.direction != seen->direction)
 			continue;
 		if (w->at.points & seen->points) {
-			rival = w;
-			if (++same == SAME_MAX)
-				break;
-			continue;
+			fresh.rival |= is_paired(p, w->at.points);
+			fresh.copy |= is_copy(seen, w);
+			same++;
+		} else if (!w->settled) {
+			merge(p, i, seen);
+			return;
 		}
-		if (w->settled)
-			continue;
-		merge(p, i, seen);
-		return;
 	}
-	if (same == SAME_MAX) {
-		const struct pending crowded = { .at = *seen, .crowded = true };
-
-		p->settled(p->context, &crowded);
-		return;
-	}
-	append(p, seen, rival);
+	fresh.crowded = same == SAME_MAX;
+	if (fresh.crowded)
+		p->settled(p->context, &fresh);
+	else
+		append(p, &fresh);
 }
 
 static bool is_same_stream(const struct pending *a, const struct pending *b)

@@ -148,6 +148,7 @@ bool passing_make(const struct scene *s, uint32_t point, const struct packet *p,
 	out->peer_port = from ? p->dst_port : p->src_port;
 	out->ip_id = p->ip_id;
 	out->group = p->group;
+	out->doubled = o->linktype == LINKTYPE_LINUX_SLL;
 	if (o->role == CAPTURE_ROLE_VM && p->has_eth_dst)
 		out->station = from ? p->eth_dst : p->eth_src;
 	out->leaves = leaves_link(s, p, &out->peer);

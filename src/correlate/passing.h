@@ -32,6 +32,7 @@ enum passing_cut {
  * @sure:	it is the guest's; else it may be, if it is seen there
  * @group:	broadcast or multicast
  * @for_all:	of somebody else, and not asking for the guest
+ * @doubled:	the point shows each frame several times
  * @leaves:	it is for somebody beyond the guest's link
  */
 struct passing {
@@ -53,6 +54,7 @@ struct passing {
 	bool sure;
 	bool group;
 	bool for_all;
+	bool doubled;
 	bool leaves;
 };
 
