@@ -19,6 +19,8 @@
 
 #define RECENT 256
 
+#define NO_EDGE 2
+
 struct reader {
 	struct capture *capture;
 	uint32_t index;
@@ -34,6 +36,7 @@ struct reader {
  * @other_id:	or this; 0: nothing
  * @unless:	what else may turn up: then it has not to cross; 0: nothing
  * @may_be_others: without a proof it is no packet of the guest
+ * @edge:	which edge it is at, or NO_EDGE
  */
 struct open_loss {
 	uint64_t id;
@@ -41,6 +44,7 @@ struct open_loss {
 	uint64_t unless;
 	enum path_direction direction;
 	bool may_be_others;
+	uint32_t edge;
 	uint64_t n;
 };
 
@@ -108,7 +112,7 @@ static uint64_t crossing(struct mac station, uint32_t point)
 
 static void leave_open(struct merge *m, const struct open_loss *loss)
 {
-	uint64_t hash = hash_mix(loss->id, loss->direction);
+	uint64_t hash = hash_mix(loss->id, loss->direction << 2 | loss->edge);
 	size_t pos = 0;
 	uint32_t i = hash_table_find(&m->open_index, hash, &pos);
 
@@ -248,9 +252,18 @@ static bool has_to_come_by(const struct merge *m, const struct passing *at)
 	               : is_proven(m, crossing(at->station, first));
 }
 
-static struct edge *edge_of(struct merge *m, const struct pending *w)
+static uint32_t edge_of(const struct merge *m, int64_t host_ns)
 {
-	return &m->edges[w->at.host_ns < m->from_ns + EDGE_NS ? 0 : 1];
+	if (is_inside(m, host_ns))
+		return NO_EDGE;
+	return host_ns < m->from_ns + EDGE_NS ? 0 : 1;
+}
+
+/* Too far out to say that it was lost? */
+static bool is_outside(const struct merge *m, int64_t host_ns)
+{
+	return host_ns < m->from_ns - SILENT_NS ||
+	       host_ns > m->to_ns + SILENT_NS;
 }
 
 static bool is_maybe_others(struct merge *m, const struct pending *w,
@@ -278,11 +291,13 @@ static bool is_maybe_others(struct merge *m, const struct pending *w,
  * sender's side lacks it, perhaps because it is over. */
 static void note_arrived(struct merge *m, const struct pending *w, bool at_host)
 {
+	uint32_t edge = edge_of(m, w->at.host_ns);
+
 	if (!at_host && !mac_is_zero(w->at.station))
 		prove(m, crossing(w->at.station, NO_POINT));
-	if (!w->at.group && !is_inside(m, w->at.host_ns) &&
+	if (!w->at.group && edge != NO_EDGE &&
 	    (at_host || has_to_come_by(m, &w->at)))
-		edge_of(m, w)->over[w->at.direction] = true;
+		m->edges[edge].over[w->at.direction] = true;
 }
 
 static void note_lost(struct merge *m, const struct pending *w)
@@ -290,6 +305,7 @@ static void note_lost(struct merge *m, const struct pending *w)
 	bool out = w->at.direction == PATH_DIRECTION_FROM_GUEST;
 	struct incident_match *match = match_of(m, w->at.direction);
 	uint32_t first = m->scene->path[0];
+	uint32_t edge = edge_of(m, w->at.host_ns);
 
 	if (!has_to_cross(m, &w->at, out ? 1 : 0)) {
 		if (!m->scene->points[first].hop)
@@ -298,13 +314,13 @@ static void note_lost(struct merge *m, const struct pending *w)
 					   .id = crossing(w->at.station, first),
 					   .unless = crossing(w->at.station,
 			                                      NO_POINT),
-					   .direction = w->at.direction });
+					   .direction = w->at.direction,
+					   .edge = edge });
 		return;
 	}
-	if (!is_inside(m, w->at.host_ns)) {
-		if (!w->at.group && w->at.host_ns > m->from_ns - SILENT_NS &&
-		    w->at.host_ns < m->to_ns + SILENT_NS)
-			edge_of(m, w)->lost[w->at.direction]++;
+	if (edge != NO_EDGE) {
+		if (!w->at.group && !is_outside(m, w->at.host_ns))
+			m->edges[edge].lost[w->at.direction]++;
 		return;
 	}
 	if (w->copy && w->rival)
@@ -349,7 +365,10 @@ static void close_open(struct merge *m)
 		struct incident_match *match = match_of(m, o->direction);
 
 		if (is_proven(m, o->id) || is_proven(m, o->other_id))
-			match->lost += o->n;
+			*(o->edge == NO_EDGE
+			          ? &match->lost
+			          : &m->edges[o->edge].lost[o->direction]) +=
+				o->n;
 		else if (o->may_be_others)
 			m->scene->incident->host_others += o->n;
 		else if (!is_proven(m, o->unless))
