@@ -142,22 +142,33 @@ static uint64_t depths_of(const struct merge *m, uint64_t points)
 	return depths;
 }
 
-/* Would it have to pass the point at @depth? */
+/* Does what the guest and that station exchange pass the point at @depth? */
+static bool passes_by(const struct merge *m, const struct passing *at,
+                      uint32_t depth)
+{
+	const struct scene *s = m->scene;
+	const struct observation *o = &s->points[s->path[depth - 1]];
+
+	if (o->hop)
+		return at->leaves;
+	/* Past the outermost point a stranger may be a sibling of the guest. */
+	return at->group || (o->trunk && depth < s->n_path) ||
+	       is_proven(m, crossing(at->station, s->path[depth - 1]));
+}
+
+/* Would it have to pass the point at @depth?  What comes to the guest has been
+ * farther out. */
 static bool has_to_cross(const struct merge *m, const struct passing *at,
                          uint32_t depth)
 {
 	const struct scene *s = m->scene;
-	const struct observation *o;
 
 	if (depth == 0)
 		return true;
-	o = &s->points[s->path[depth - 1]];
-	if (o->hop)
-		return at->leaves;
-	/* Past the outermost point a stranger may be a sibling of the guest. */
-	return (o->trunk && depth < s->n_path) || at->group ||
-	       at->direction == PATH_DIRECTION_TO_GUEST ||
-	       is_proven(m, crossing(at->station, s->path[depth - 1]));
+	if (at->direction == PATH_DIRECTION_TO_GUEST &&
+	    !s->points[s->path[depth - 1]].hop)
+		return true;
+	return passes_by(m, at, depth);
 }
 
 static uint32_t point_at(const struct merge *m, uint32_t depth)
@@ -241,17 +252,6 @@ static void note_paired(struct merge *m, const struct pending *w)
 		look_for_gap(m, w, depths);
 }
 
-/* It is for the guest, and was not seen at the host: had it to be? */
-static bool has_to_come_by(const struct merge *m, const struct passing *at)
-{
-	const struct scene *s = m->scene;
-	uint32_t first = s->path[0];
-
-	return s->points[first].hop
-	               ? at->leaves
-	               : is_proven(m, crossing(at->station, first));
-}
-
 static uint32_t edge_of(const struct merge *m, int64_t host_ns)
 {
 	if (is_inside(m, host_ns))
@@ -296,7 +296,7 @@ static void note_arrived(struct merge *m, const struct pending *w, bool at_host)
 	if (!at_host && !mac_is_zero(w->at.station))
 		prove(m, crossing(w->at.station, NO_POINT));
 	if (!w->at.group && edge != NO_EDGE &&
-	    (at_host || has_to_come_by(m, &w->at)))
+	    (at_host || passes_by(m, &w->at, 1)))
 		m->edges[edge].over[w->at.direction] = true;
 }
 

@@ -411,4 +411,5 @@ import scenarios_gw_nat  # noqa: E402,F401
 import scenarios_l2  # noqa: E402,F401
 import scenarios_l3  # noqa: E402,F401
 import scenarios_l4  # noqa: E402,F401
+import scenarios_loss  # noqa: E402,F401
 import scenarios_v6  # noqa: E402,F401
