@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "correlate/chance.h"
 #include "correlate/reach.h"
 
 #define S INT64_C(1000000000)
@@ -65,6 +66,7 @@ struct sorter {
 	uint32_t *ports;
 	uint32_t n_ports;
 	uint32_t *older; /* by chain */
+	struct chance chance;
 };
 
 /* Counts one more server port that this client tries; many are a scan. */
@@ -278,13 +280,21 @@ static void set_aside(struct sorter *so, struct conversation *cv,
 	cv->n_scattered += st->n;
 }
 
+static bool is_chance(const struct sorter *so, const struct run *run)
+{
+	return run->outcome == OUTCOME_FAILED &&
+	       chance_explains_run(&so->chance,
+	                           (enum protocol)run->key.protocol, run->role,
+	                           run->n_chains);
+}
+
 /* Single losses are kept aside: they count only if they are many. */
 static void close_stretch(struct sorter *so, struct conversation *cv,
                           const struct stretch *st)
 {
 	struct run run = make_run(so, cv, st->newest, st->n);
 
-	if (run_has_quorum(so->scene, &run)) {
+	if (run_has_quorum(so->scene, &run) && !is_chance(so, &run)) {
 		write_run(so, &run, so->ports[cv->ports]);
 		cv->told = true;
 	} else {
@@ -323,7 +333,10 @@ static void close_scattered(struct sorter *so, struct conversation *cv)
 
 	if (cv->n_worked == 0 || cv->n_scattered < RUN_QUORUM_TRIES ||
 	    cv->n_scattered * 100 <
-	            (cv->n_worked + cv->n_failed) * INTERMITTENT_MIN_PERCENT)
+	            (cv->n_worked + cv->n_failed) * INTERMITTENT_MIN_PERCENT ||
+	    chance_explains_share(&so->chance, (enum protocol)cv->key.protocol,
+	                          cv->role, cv->n_worked + cv->n_failed,
+	                          cv->n_scattered))
 		return;
 	run = make_run(so, cv, cv->newest_scattered, cv->n_scattered);
 	run.outcome = OUTCOME_INTERMITTENT;
@@ -335,7 +348,6 @@ static void close_conversation(struct sorter *so, struct conversation *cv)
 {
 	bool partial;
 
-	end_stretch(cv);
 	partial = comes_and_goes(so, cv);
 	for (uint32_t i = 0; i < cv->n_stretches; i++)
 		if (partial)
@@ -461,6 +473,23 @@ static void count_checked(struct scene *s, const struct sorter *so)
 	}
 }
 
+/* What fails how often, before it is asked whether that is an accident */
+static void count_failures(struct sorter *so)
+{
+	so->chance.rate = so->scene->loss_rate;
+	for (uint32_t i = 0; i < so->n; i++) {
+		struct conversation *cv = &so->conversations[i];
+		enum protocol protocol = (enum protocol)cv->key.protocol;
+
+		end_stretch(cv);
+		chance_note_exchange(&so->chance, protocol, cv->role,
+		                     cv->n_worked + cv->n_failed);
+		for (uint32_t j = 0; j < cv->n_stretches; j++)
+			chance_note_run(&so->chance, protocol, cv->role,
+			                cv->stretches[j].n);
+	}
+}
+
 void exchanges_judge(struct scene *s)
 {
 	struct sorter so = {
@@ -472,6 +501,7 @@ void exchanges_judge(struct scene *s)
 
 	for (size_t i = 0; i < s->n_chains; i++)
 		sort_chain(&so, (uint32_t)i);
+	count_failures(&so);
 	for (uint32_t i = 0; i < so.n; i++) {
 		close_conversation(&so, &so.conversations[i]);
 		write_hidden(&so, &so.conversations[i]);

@@ -278,11 +278,21 @@ static bool is_about_few(const struct bill *b)
 	       lost * 1000 < segments * CLEAN_PERMILLE;
 }
 
+/* Lost at random, it hits all that passes there alike. */
+static void note_rate(const struct bill *b)
+{
+	const struct toll all = { .segments = b->segments, .lost = b->lost };
+
+	if (is_lossy(&all) && !b->by_size)
+		b->scene->loss_rate += (double)b->lost / (double)b->segments;
+}
+
 static void settle_bill(struct bill *b)
 {
 	bool few;
 
 	if (b->lost > 0) {
+		note_rate(b);
 		count_segments(b);
 		few = is_about_few(b);
 		for (size_t i = 0; few && i < b->n; i++)

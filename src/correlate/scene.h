@@ -251,6 +251,7 @@ struct scene {
 	struct peer_table peers;
 	struct outage outages[SCENE_POINTS_MAX];
 	bool outages_known; /* the second reading has been done */
+	double loss_rate;   /* of requests and answers, of all kinds */
 	struct announce announce;
 	struct foreign foreign[4];
 	size_t n_foreign;
@@ -413,7 +414,8 @@ void capture_facts(struct scene *s);
 void capture_quality_facts(const struct scene *s, uint32_t capture,
                            struct fact *f);
 
-/** matching_run() - Second reading: every packet of the guest accounted for */
+/** matching_run() - Second reading: every packet of the guest accounted for, and
+ * how many get lost */
 void matching_run(struct scene *s);
 
 void scene_free(struct scene *s);
