@@ -331,11 +331,22 @@ static void cover_datagrams(struct pairing *p, uint32_t i, uint64_t point)
 		cover_run(p, i, w, point, n);
 }
 
+/* Of a packet that was cut on its way each piece arrives, but only the whole was
+ * sent. */
+static bool is_as_sent(const struct pairing *p, const struct passing *at)
+{
+	return at->direction == PATH_DIRECTION_FROM_GUEST
+	               ? at->points & p->vm_points
+	               : at->points & ~p->vm_points;
+}
+
 static void cover(struct pairing *p, uint32_t i)
 {
 	struct pending *w = &p->pool[i];
 	uint64_t missing = p->host_points & ~w->at.points;
 
+	if (!is_as_sent(p, &w->at))
+		return;
 	if (!(w->at.points & p->vm_points))
 		missing |= p->vm_points;
 	for (; missing; missing &= missing - 1) {
