@@ -68,6 +68,8 @@ static bool belongs(const struct scene *s, const struct observation *o,
 static bool leaves_link(const struct scene *s, const struct packet *p,
                         const struct in6_addr *peer)
 {
+	if (s->n_path == 0 || !s->points[s->path[s->n_path - 1]].hop)
+		return false; /* nobody asks */
 	return p->ip_version != 0 && !p->group && scene_on_link(s, peer) == 0 &&
 	       !scene_is_gateway(s, peer) && !scene_is_outside(s, peer);
 }
