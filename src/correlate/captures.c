@@ -13,6 +13,9 @@
 /* Zones reach from 12 hours behind to 14 ahead; two are 26 apart. */
 #define ZONES_MAX_H 26
 
+/* A drift that may be off by more is not known. */
+#define DRIFT_ERROR_MAX_PPB 20000
+
 /* So many frames without one broadcast, in so long a time, is a filter. */
 #define FILTER_PACKETS 100
 #define FILTER_SPAN_NS (60 * S)
@@ -412,6 +415,8 @@ static const char *platform_of(const struct guest *g)
 
 void capture_facts(struct scene *s)
 {
+	const struct clock_line *c =
+		s->best_clock.known ? &s->best_clock : &s->clock;
 	struct incident *in = s->incident;
 	size_t n = s->guest.n_macs;
 
@@ -423,13 +428,14 @@ void capture_facts(struct scene *s)
 		add_nic(s, i);
 	in->platform = platform_of(&s->guest);
 	in->clock = (struct incident_clock){
-		.known = s->clock.known,
-		.offset_ns = s->clock.offset_ns,
-		.error_ns = s->clock.error_ns,
-		.drift_known = s->clock.known,
-		.drift_ppb = s->clock.drift_ppb,
-		.pairs = s->clock.pairs,
-		.steps = s->clock.steps,
+		.known = c->known,
+		.offset_ns = c->offset_ns,
+		.error_ns = c->error_ns,
+		.drift_known =
+			c->known && c->drift_error_ppb <= DRIFT_ERROR_MAX_PPB,
+		.drift_ppb = c->drift_ppb,
+		.pairs = c->pairs,
+		.steps = c->steps,
 	};
 	add_pair_fact(s);
 	for (uint32_t i = 0; i < s->n_captures; i++)

@@ -128,6 +128,7 @@ static void fit_both(const struct cloud *c, struct clock_line *line)
 	double slack = width(c, drift) < 0 ? -width(c, drift) : 0;
 	struct gap gap = gap_at(c, drift), all = gap;
 	double offset = (gap.low + gap.high) / 2, error;
+	double drift_error = DRIFT_MAX_PPB;
 
 	if (slack == 0) {
 		double from = edge_drift(c, best, -DRIFT_MAX_PPB);
@@ -135,12 +136,14 @@ static void fit_both(const struct cloud *c, struct clock_line *line)
 
 		for (int i = 0; i <= SLOPES; i++)
 			widen(&all, c, from + (to - from) * i / SLOPES);
+		drift_error = fmax(to - drift, drift - from);
 	}
 	error = fmax(fabs(all.high - offset), fabs(offset - all.low));
 	line->known = true;
 	line->offset_ns = c->base_ns + (int64_t)llround(offset);
 	line->error_ns = (int64_t)llround(error + slack + STAMP_ERROR_NS);
 	line->drift_ppb = (int64_t)llround(drift);
+	line->drift_error_ppb = (int64_t)llround(drift_error);
 }
 
 /* The tightest bound: the offset is beyond it by an unknown travel time. */
@@ -151,6 +154,7 @@ static void fit_one(const struct cloud *c, struct clock_line *line)
 
 	line->known = true;
 	line->offset_ns = c->base_ns + (int64_t)llround(bound);
+	line->drift_error_ppb = (int64_t)DRIFT_MAX_PPB;
 	line->error_ns = TRAVEL_MAX_NS +
 	                 (int64_t)llround(DRIFT_MAX_PPB *
 	                                  (double)(c->pairs[c->n - 1].host_ns -

@@ -25,6 +25,7 @@ struct clock_pair {
  * struct clock_line - offset(t) = offset_ns + drift_ppb * (t - at_ns) / 1e9
  * @known:	at least one packet bounds it; where only one direction does, the
  *		error is the longest travel time
+ * @drift_error_ppb: how far the drift may be off
  * @at_ns:	host time at which @offset_ns and @error_ns hold
  * @pairs:	frames that went in
  * @steps:	times the clock was set, as far as seen
@@ -34,6 +35,7 @@ struct clock_line {
 	int64_t offset_ns;
 	int64_t error_ns;
 	int64_t drift_ppb;
+	int64_t drift_error_ppb;
 	int64_t at_ns;
 	uint64_t pairs;
 	uint32_t steps;

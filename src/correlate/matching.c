@@ -7,6 +7,7 @@
 #include "base/xalloc.h"
 #include "correlate/defects.h"
 #include "correlate/losses.h"
+#include "correlate/travel_log.h"
 #include "track/tracker.h"
 
 #define MS INT64_C(1000000)
@@ -64,6 +65,7 @@ struct merge {
 	struct reader *readers;
 	struct pairing pairing;
 	struct losses losses;
+	struct travel_log travels;
 	struct hash_table proofs;
 	uint64_t recent[RECENT]; /* proofs, to look up faster */
 	struct open_loss *open;
@@ -247,6 +249,9 @@ static void note_paired(struct merge *m, const struct pending *w)
 			prove(m, crossing(w->at.station,
 			                  (uint32_t)__builtin_ctzll(host)));
 	losses_passed(&m->losses, &w->at, depths);
+	if (w->at.cut == PASSING_BYTES && w->first_host_ns != w->vm_ns)
+		travel_log_note(&m->travels, w->at.direction, w->first_host_ns,
+		                w->vm_ns);
 	if (!(w->at.points & m->pairing.vm_points) ||
 	    (w->at.points & m->pairing.host_points) != m->pairing.host_points)
 		look_for_gap(m, w, depths);
@@ -487,6 +492,8 @@ static void begin(struct merge *m)
 		m->pairing.host_points |= UINT64_C(1) << s->path[i];
 	m->readers = xcalloc(s->n_captures, sizeof(*m->readers));
 	common_window(m);
+	m->travels.from_ns = m->from_ns;
+	m->travels.to_ns = m->to_ns;
 	for (uint32_t i = 0; i < s->n_captures; i++) {
 		m->readers[i].capture = s->captures[i];
 		m->readers[i].index = i;
@@ -504,6 +511,8 @@ void matching_run(struct scene *s)
 	begin(&m);
 	run(&m);
 	s->outages_known = true;
+	if (!s->hints->has_clock_offset && s->clock.steps == 0)
+		travel_log_refine(s, &m.travels);
 	losses_facts(s, &m.losses);
 	losses_free(&m.losses);
 	free(m.readers);

@@ -138,11 +138,23 @@ static void finish(struct pairing *p, uint32_t i, int64_t now_ns)
 	p->last_done = i;
 }
 
+static void note_time(const struct pairing *p, struct pending *w,
+                      const struct passing *seen)
+{
+	bool at_vm = seen->points & p->vm_points;
+
+	if (at_vm)
+		w->vm_ns = seen->host_ns;
+	else if (!(w->at.points & ~p->vm_points))
+		w->first_host_ns = seen->host_ns;
+}
+
 /* The same packet at another point */
 static void merge(struct pairing *p, uint32_t i, const struct passing *seen)
 {
 	struct passing *at = &p->pool[i].at;
 
+	note_time(p, &p->pool[i], seen);
 	at->points |= seen->points;
 	at->sure |= seen->sure;
 	at->for_all &= seen->for_all;
@@ -162,7 +174,9 @@ static void merge(struct pairing *p, uint32_t i, const struct passing *seen)
 
 void pairing_feed(struct pairing *p, const struct passing *seen)
 {
-	struct pending fresh = { .at = *seen };
+	struct pending fresh = { .at = *seen,
+		                 .vm_ns = seen->host_ns,
+		                 .first_host_ns = seen->host_ns };
 	size_t pos = 0, same = 0;
 	uint32_t i;
 

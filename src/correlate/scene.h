@@ -239,7 +239,8 @@ struct scene {
 	bool same_file;
 	struct guest guest;
 	struct clock_line clock;
-	bool aligned; /* times of both files can be compared */
+	struct clock_line best_clock; /* by all packets, for the report */
+	bool aligned;                 /* times of both files can be compared */
 	uint64_t shared_packets;
 	struct sighting *sightings;
 	size_t n_sightings;
