@@ -817,6 +817,23 @@ START_TEST(one_capture_twice)
 }
 END_TEST
 
+/* Two taps on one cable: by chance they begin and end equally late. */
+START_TEST(two_taps_are_not_one_capture)
+{
+	struct tape *tap = &tapes[CAPTURE_ROLE_HOST];
+
+	all_else_works();
+	*tap = tapes[CAPTURE_ROLE_VM];
+	for (size_t i = 1; i + 1 < tap->n; i++)
+		tap->records[i].ts_ns += (int64_t)(i % 5) * US;
+	analyse_captures(play(tap, ETHERNET),
+	                 play(&tapes[CAPTURE_ROLE_VM], ETHERNET));
+	ck_assert_int_eq(number(find_fact(FACT_KIND_CAPTURE_PAIR, 0),
+	                        FIELD_PAIR_SAME_FILE),
+	                 false);
+}
+END_TEST
+
 START_TEST(empty_captures)
 {
 	analyse_tapes();
@@ -853,6 +870,7 @@ int main(void)
 		losses_in_nat,
 		exchanged_captures_are_put_right,
 		one_capture_twice,
+		two_taps_are_not_one_capture,
 		empty_captures,
 		NULL,
 	};

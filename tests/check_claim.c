@@ -75,6 +75,24 @@ START_TEST(addresses_choose_the_ip_version)
 }
 END_TEST
 
+START_TEST(errors_are_told_apart_by_what_they_quote)
+{
+	const int64_t ports[] = { 40000, 40002 };
+	struct claim tcp = { .linktype = EN10MB };
+	struct claim echo = { .linktype = EN10MB };
+	struct in6_addr a = ip("10.0.0.9"), b = ip("2001:db8::9");
+
+	claim_add_ip(&tcp, CLAIM_QUOTED_DST, &a);
+	claim_add_numbers(&tcp, CLAIM_QUOTED_TCP_SRC_PORT, ports, 2);
+	check_filter(&tcp, "ip.dst == 10.0.0.9 && "
+	                   "tcp.srcport in {40000, 40002}");
+	claim_add_ip(&echo, CLAIM_QUOTED_DST, &b);
+	claim_add_number(&echo, CLAIM_QUOTED_ICMP_ID, 7);
+	check_filter(&echo, "ipv6.dst == 2001:db8::9 && "
+	                    "icmpv6.echo.identifier == 7");
+}
+END_TEST
+
 START_TEST(cooked_frames_have_no_destination)
 {
 	static const uint32_t cooked[] = { SLL, SLL2 };
@@ -154,6 +172,37 @@ START_TEST(protocols_are_named)
 }
 END_TEST
 
+START_TEST(inside_of_tunnels_and_outside)
+{
+	struct claim inside = { .linktype = EN10MB };
+	struct claim outside = { .linktype = EN10MB };
+
+	claim_add_number(&inside, CLAIM_VXLAN, 100);
+	claim_add_number(&inside, CLAIM_GENEVE, 9);
+	claim_add_number(&inside, CLAIM_GRE_KEY, 7);
+	claim_add_flag(&inside, CLAIM_GRE_PLAIN);
+	check_filter(&inside, "vxlan.vni == 100 && geneve.vni == 9 && "
+	                      "gre.key == 7 && gre && !gre.key");
+	claim_add_flag(&outside, CLAIM_TUNNELLED);
+	claim_negate_last(&outside);
+	claim_add_number(&outside, CLAIM_UDP_DST_PORT, 4789);
+	check_filter(&outside, "!(vxlan || geneve || gre) && "
+	                       "udp.dstport == 4789");
+}
+END_TEST
+
+START_TEST(terms_are_taken_back)
+{
+	struct claim c = { .linktype = EN10MB };
+
+	claim_add_flag(&c, CLAIM_TUNNELLED);
+	claim_add_number(&c, CLAIM_UDP_DST_PORT, 4789);
+	claim_drop(&c, CLAIM_TUNNELLED);
+	claim_drop(&c, CLAIM_TIME);
+	check_filter(&c, "udp.dstport == 4789");
+}
+END_TEST
+
 START_TEST(no_condition_is_every_frame)
 {
 	struct claim c = { .linktype = EN10MB };
@@ -168,11 +217,14 @@ int main(void)
 		arp_requests_of_a_guest,
 		several_values_are_a_set,
 		addresses_choose_the_ip_version,
+		errors_are_told_apart_by_what_they_quote,
 		cooked_frames_have_no_destination,
 		ethernet_frames_have_both_addresses,
 		time_keeps_nanoseconds,
 		tcp_dns_dhcp_and_neighbours,
 		protocols_are_named,
+		inside_of_tunnels_and_outside,
+		terms_are_taken_back,
 		no_condition_is_every_frame,
 		NULL,
 	};

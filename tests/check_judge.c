@@ -437,6 +437,9 @@ START_TEST(a_failure_without_a_rule_is_inconclusive)
 	fact_set_enum(f, FIELD_OUTCOME, OUTCOME_UNDECIDED);
 	run();
 	ck_assert_int_eq(judged->verdict, VERDICT_INCONCLUSIVE);
+	fact_set_enum(f, FIELD_OUTCOME, OUTCOME_REFUSED);
+	run();
+	ck_assert_int_eq(judged->verdict, VERDICT_INCONCLUSIVE);
 }
 END_TEST
 

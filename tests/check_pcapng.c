@@ -122,16 +122,52 @@ START_TEST(pcapng_options)
 	ck_assert_str_eq(frame.comment, "first");
 	ck_assert_int_eq(frame.direction, FRAME_DIRECTION_OUT);
 	ck_assert_uint_eq(frame.packet_id, 0x123456789abcdef0);
-	ck_assert_uint_eq(frame.verdict, 1);
+	ck_assert(!frame.dropped);
 	ck_assert_int_eq(capture_interface(c, 0)->drops, 7);
 	frame = expect_frame(c, 2, 2000, 5);
 	ck_assert_int_eq(frame.direction, FRAME_DIRECTION_IN);
-	ck_assert_uint_eq(frame.verdict, 3);
+	ck_assert(frame.dropped);
 	frame = expect_frame(c, 3, 3000, 5);
 	ck_assert_int_eq(frame.direction, FRAME_DIRECTION_UNKNOWN);
 	ck_assert_ptr_null(frame.comment);
-	ck_assert_uint_eq(frame.packet_id + frame.verdict, 0);
+	ck_assert(frame.packet_id == 0 && !frame.dropped);
 	expect_end(c, 3);
+	capture_close(c);
+}
+END_TEST
+
+START_TEST(pcapng_verdicts_tell_what_ended)
+{
+	static const struct {
+		const char *value;
+		unsigned int n;
+		bool dropped;
+	} verdicts[] = {
+		{ "\2\1\0\0\0\0\0\0\0", 9, true },  /* XDP_DROP */
+		{ "\2\0\0\0\0\0\0\0\0", 9, true },  /* XDP_ABORTED */
+		{ "\2\2\0\0\0\0\0\0\0", 9, false }, /* XDP_PASS */
+		{ "\1\2\0\0\0\0\0\0\0", 9, true },  /* TC_ACT_SHOT */
+		{ "\1\1\0\0\0\0\0\0\0", 9, false },
+		{ "\0\1\0\0\0\0\0\0\0", 9, false }, /* hardware */
+		{ "\2\1", 2, false },
+		{ "\2", 1, false },
+	};
+	struct capture *c;
+	size_t start;
+
+	section();
+	interface(ETHERNET);
+	for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++) {
+		start = begin_packet(0, 1, 5);
+		option(7, verdicts[i].value, verdicts[i].n);
+		end_block(start);
+	}
+	c = open_file();
+	for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++) {
+		struct frame frame = expect_frame(c, i + 1, 1000, 5);
+
+		ck_assert_msg(frame.dropped == verdicts[i].dropped, "%zu", i);
+	}
 	capture_close(c);
 }
 END_TEST
@@ -359,6 +395,7 @@ int main(void)
 		pcapng_sections_restart_everything,
 		pcapng_resolutions,
 		pcapng_options,
+		pcapng_verdicts_tell_what_ended,
 		pcapng_statistics_tell_drops,
 		pcapng_simple_and_obsolete_packets,
 		pcapng_other_blocks,

@@ -131,6 +131,18 @@ static struct packet dns(bool response, uint16_t id, uint8_t rcode)
 }
 
 /* A router tells @to about a packet that it could not deliver. */
+static struct packet udp(bool answer, uint16_t ip_id)
+{
+	struct packet p = make(PACKET_KIND_UDP, answer ? SERVER : CLIENT,
+	                       answer ? CLIENT : SERVER);
+
+	p.ip_proto = IP_PROTO_UDP;
+	p.ip_id = ip_id;
+	p.src_port = answer ? 4500 : 40000;
+	p.dst_port = answer ? 40000 : 4500;
+	return p;
+}
+
 static struct packet error(const char *to, uint8_t type, uint8_t code,
                            const struct packet *about)
 {
@@ -423,6 +435,22 @@ START_TEST(dns_answers_are_paired_by_id)
 	expect_try(0, TRY_ANSWERED, 2 * S + MS);
 	ck_assert_uint_eq(t->tries[0].rcode, 3);
 	expect_try(1, TRY_UNANSWERED, 0);
+}
+END_TEST
+
+START_TEST(each_udp_packet_may_be_a_request)
+{
+	for (uint16_t i = 0; i < 20; i++) {
+		feed(udp(false, i), (2 * i + 1) * S);
+		if (i % 2)
+			feed(udp(true, i), (2 * i + 1) * S + MS);
+	}
+	ck_assert_int_eq(only_flow()->key.protocol, PROTOCOL_UDP);
+	ck_assert_uint_eq(only_flow()->received, 10);
+	expect_try(0, TRY_UNANSWERED, 0);
+	expect_try(1, TRY_ANSWERED, 3 * S + MS);
+	expect_try(2, TRY_UNANSWERED, 0);
+	ck_assert_uint_eq(t->n_tries, 16);
 }
 END_TEST
 
@@ -770,6 +798,7 @@ int main(void)
 		client_that_gives_up_before_any_answer_undoes_nothing,
 		lower_port_is_the_server_in_mid_stream,
 		dns_answers_are_paired_by_id,
+		each_udp_packet_may_be_a_request,
 		dns_answers_leave_hints,
 		dhcp_offers_are_leases_and_no_tries,
 		icmp_errors_refuse_the_tries_of_the_quoted_flow,

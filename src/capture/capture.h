@@ -46,7 +46,8 @@ enum frame_direction {
  * @interface:	index for capture_interface()
  * @direction:	from the pcapng flags of the frame
  * @packet_id:	pcapng packet id; 0: none
- * @verdict:	pcapng verdict option: 0 none; else 1 + its value
+ * @dropped:	by its pcapng verdict it went no further: dropped or aborted by a
+ *		program of XDP, shot by one of traffic control
  * @comment:	pcapng comment (NUL-terminated), or NULL
  */
 struct frame {
@@ -58,7 +59,7 @@ struct frame {
 	uint32_t interface;
 	enum frame_direction direction;
 	uint64_t packet_id;
-	uint64_t verdict;
+	bool dropped;
 	const char *comment;
 };
 

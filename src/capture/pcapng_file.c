@@ -36,6 +36,13 @@ enum option_code {
 	OPTION_VERDICT = 7,
 };
 
+/* Verdicts of programs in the kernel: which kind, and its numbers */
+#define VERDICT_TC 1
+#define VERDICT_XDP 2
+#define TC_ACT_SHOT 2
+#define XDP_ABORTED 0
+#define XDP_DROP 1
+
 struct pcapng_file {
 	struct stream *stream;
 	/* Of all sections, as far as read; each stays where it is. */
@@ -133,17 +140,23 @@ static enum frame_direction direction_of(uint32_t flags)
 	}
 }
 
-/* Of eBPF programs a 64-bit number; of hardware any bytes, the last 8 are kept */
-static uint64_t verdict_of(const struct pcapng_file *f, struct cursor value)
+/* What the bytes of hardware mean, only its maker knows. */
+static bool is_drop(const struct pcapng_file *f, struct cursor value)
 {
-	uint64_t verdict = 0;
+	uint8_t type = cursor_u8(&value);
+	uint64_t verdict;
 
-	if (cursor_u8(&value) != 0 && value.left == 8)
-		verdict = pcapng_u64(&value, f->big_endian);
-	else
-		while (value.left > 0)
-			verdict = verdict << 8 | cursor_u8(&value);
-	return verdict == UINT64_MAX ? verdict : verdict + 1;
+	if (value.left != 8)
+		return false;
+	verdict = pcapng_u64(&value, f->big_endian);
+	switch (type) {
+	case VERDICT_TC:
+		return verdict == TC_ACT_SHOT;
+	case VERDICT_XDP:
+		return verdict == XDP_ABORTED || verdict == XDP_DROP;
+	default:
+		return false;
+	}
 }
 
 /* Returns false if it cannot be what it says */
@@ -173,7 +186,7 @@ static bool read_packet_option(struct pcapng_file *f,
 		frame->packet_id = pcapng_u64(&option->value, f->big_endian);
 		return n == 8;
 	case OPTION_VERDICT:
-		frame->verdict = verdict_of(f, option->value);
+		frame->dropped |= is_drop(f, option->value);
 		return n >= 1;
 	}
 	return true;

@@ -1,5 +1,6 @@
 #include "correlate/analyse.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,7 +66,18 @@ static void begin_captures(struct scene *s)
 		};
 }
 
-/* "host:0/2", "host2:0" for the second host file */
+/* "/vxlan100" of "VXLAN 100" */
+static void put_tunnel_id(const char *title, struct strbuf *out)
+{
+	if (title)
+		strbuf_puts(out, "/");
+	for (; title && *title; title++)
+		if (*title != ' ')
+			strbuf_printf(out, "%c", tolower(*title));
+}
+
+/* "host:0/2", "host2:0" for the second host file; "host:0/vxlan100" for what
+ * comes out of a tunnel */
 static void name_points(struct scene *s)
 {
 	unsigned int n[2] = { 0, 0 };
@@ -88,6 +100,7 @@ static void name_points(struct scene *s)
 			if (p->ifindex >= 0)
 				strbuf_printf(&sb, "/%lld",
 				              (long long)p->ifindex);
+			put_tunnel_id(p->tunnel, &sb);
 			p->id = strbuf_steal(&sb);
 		}
 	}
@@ -115,6 +128,7 @@ struct incident *analyse(struct capture *const *captures,
 	align_run(&s);
 	chains_build(&s);
 	path_find(&s);
+	tunnels_settle(&s);
 	clones_find(&s);
 	neighbours_find(&s);
 	guest_plan(&s);
@@ -147,6 +161,7 @@ void scene_free(struct scene *s)
 	}
 	free(s->points);
 	free(s->sightings);
+	doubles_free(&s->doubles);
 	neighbours_free(&s->peers);
 	free(s->chains);
 	free(s->roles);

@@ -343,90 +343,13 @@ static void add_capture_fact(struct scene *s, uint32_t i)
 	capture_quality_facts(s, i, f);
 }
 
-static void add_nic(struct scene *s, size_t i)
-{
-	struct incident_nic *nic = &s->incident->nics[i];
-	const struct guest *g = &s->guest;
-	uint16_t vlan = 0;
-
-	*nic = (struct incident_nic){ .mode = g->mode };
-	if (i < g->n_macs) {
-		nic->mac = g->macs[i];
-		nic->has_mac = true;
-	}
-	nic->ips = xcalloc(GUEST_IPS_MAX, sizeof(*nic->ips));
-	for (size_t j = 0; j < g->n_ips; j++)
-		nic->ips[nic->n_ips++] = g->ips[j];
-	nic->gateways = xcalloc(g->n_gateways ? g->n_gateways : 1,
-	                        sizeof(*nic->gateways));
-	for (size_t j = 0; j < g->n_gateways; j++) {
-		if (!g->gateways[j].has_ip)
-			continue;
-		nic->gateways[nic->n_gateways++] = (struct incident_gateway){
-			.ip = g->gateways[j].ip,
-			.has_mac = g->gateways[j].has_mac,
-			.mac = g->gateways[j].mac,
-			.answers = g->gateways[j].answers,
-		};
-	}
-	for (uint32_t j = 0; j < s->n_points && nic->has_mac; j++) {
-		const struct station *st = station_table_find(
-			&s->points[j].track.stations, nic->mac);
-
-		if (st && st->vlan)
-			vlan = st->vlan;
-	}
-	if (vlan) {
-		nic->vlans = xcalloc(1, sizeof(*nic->vlans));
-		nic->vlans[nic->n_vlans++] = vlan;
-	}
-}
-
-/* A registered prefix alone is a hint, not proof; the report only picks its
- * words by it. */
-static const char *platform_of(const struct guest *g)
-{
-	static const struct {
-		uint8_t prefix[3];
-		const char *platform;
-	} prefixes[] = {
-		{ { 0x00, 0x50, 0x56 }, "esxi" },
-		{ { 0x00, 0x0c, 0x29 }, "vmware-workstation" },
-		{ { 0x00, 0x05, 0x69 }, "esxi" },
-		{ { 0x00, 0x15, 0x5d }, "hyper-v" },
-		{ { 0x08, 0x00, 0x27 }, "virtualbox" },
-		{ { 0x52, 0x54, 0x00 }, "kvm" },
-		{ { 0xbc, 0x24, 0x11 }, "kvm" },
-		{ { 0x50, 0x6b, 0x8d }, "kvm" },
-		{ { 0x00, 0x1a, 0x4a }, "kvm" },
-		{ { 0xfa, 0x16, 0x3e }, "kvm" },
-		{ { 0x00, 0x0d, 0x3a }, "cloud" },
-		{ { 0x00, 0x22, 0x48 }, "cloud" },
-		{ { 0x60, 0x45, 0xbd }, "cloud" },
-		{ { 0x7c, 0x1e, 0x52 }, "cloud" },
-	};
-
-	for (size_t i = 0;
-	     g->n_macs > 0 && i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-		if (memcmp(prefixes[i].prefix, g->macs[0].bytes, 3) == 0)
-			return prefixes[i].platform;
-	return NULL;
-}
-
 void capture_facts(struct scene *s)
 {
 	const struct clock_line *c =
 		s->best_clock.known ? &s->best_clock : &s->clock;
 	struct incident *in = s->incident;
-	size_t n = s->guest.n_macs;
 
-	if (n == 0 && s->guest.n_ips > 0)
-		n = 1;
-	in->nics = xcalloc(n ? n : 1, sizeof(*in->nics));
-	in->n_nics = n;
-	for (size_t i = 0; i < n; i++)
-		add_nic(s, i);
-	in->platform = platform_of(&s->guest);
+	nics_describe(s);
 	in->clock = (struct incident_clock){
 		.known = c->known,
 		.offset_ns = c->offset_ns,

@@ -126,11 +126,22 @@ static void test_address(const struct claim_index *index,
 			test(index->claims[i], p);
 }
 
+static void test_all(const struct claim_index *index, const struct packet *p)
+{
+	if (p->ip_version != 0) {
+		test_address(index, &p->src, p);
+		if (!addr_equal(&p->src, &p->dst))
+			test_address(index, &p->dst, p);
+	}
+	for (size_t i = 0; i < index->n_rest; i++)
+		test(index->claims[index->rest[i]], p);
+}
+
 static void count_in(struct capture *capture, struct claim **claims, size_t n)
 {
 	struct claim_index index = { .claims = claims, .n = n };
 	struct frame frame;
-	struct packet p;
+	struct packet p, inner;
 
 	index_claims(&index);
 	capture_rewind(capture);
@@ -141,13 +152,9 @@ static void count_in(struct capture *capture, struct claim **claims, size_t n)
 		if (!ci->supported)
 			continue;
 		packet_decode(&frame, ci->linktype, &p);
-		if (p.ip_version != 0) {
-			test_address(&index, &p.src, &p);
-			if (!addr_equal(&p.src, &p.dst))
-				test_address(&index, &p.dst, &p);
-		}
-		for (size_t i = 0; i < index.n_rest; i++)
-			test(claims[index.rest[i]], &p);
+		test_all(&index, &p);
+		if (packet_decode_inner(&p, &inner))
+			test_all(&index, &inner);
 	}
 	free(index.rest);
 	free(index.pivots);

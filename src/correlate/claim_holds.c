@@ -51,6 +51,43 @@ static bool get_ifindex(const struct packet *p, struct subject *out)
 	return p->ifindex >= 0;
 }
 
+static bool get_vxlan(const struct packet *p, struct subject *out)
+{
+	out->number = p->within.id;
+	return p->within.kind == TUNNEL_KIND_VXLAN;
+}
+
+static bool get_geneve(const struct packet *p, struct subject *out)
+{
+	out->number = p->within.id;
+	return p->within.kind == TUNNEL_KIND_GENEVE;
+}
+
+static bool get_gre_key(const struct packet *p, struct subject *out)
+{
+	out->number = p->within.id;
+	return p->within.kind == TUNNEL_KIND_GRE && p->within.has_id;
+}
+
+static bool get_gre_plain(const struct packet *p, struct subject *out)
+{
+	(void)out;
+	return p->within.kind == TUNNEL_KIND_GRE && !p->within.has_id;
+}
+
+static bool get_tunnelled(const struct packet *p, struct subject *out)
+{
+	(void)out;
+	return p->within.kind != TUNNEL_KIND_NONE ||
+	       p->carries.kind != TUNNEL_KIND_NONE;
+}
+
+static bool get_dropped(const struct packet *p, struct subject *out)
+{
+	(void)out;
+	return p->dropped;
+}
+
 static bool get_eth_src(const struct packet *p, struct subject *out)
 {
 	out->mac = p->eth_src;
@@ -236,6 +273,30 @@ static bool get_quoted_dst(const struct packet *p, struct subject *out)
 	return packet_is_icmp_error(p) && p->icmp.quoted.valid;
 }
 
+static bool get_quoted_port(const struct packet *p, uint8_t ip_proto,
+                            struct subject *out)
+{
+	out->number = p->icmp.quoted.src_port;
+	return packet_is_icmp_error(p) && p->icmp.quoted.valid &&
+	       p->icmp.quoted.ip_proto == ip_proto;
+}
+
+static bool get_quoted_tcp(const struct packet *p, struct subject *out)
+{
+	return get_quoted_port(p, IP_PROTO_TCP, out);
+}
+
+static bool get_quoted_udp(const struct packet *p, struct subject *out)
+{
+	return get_quoted_port(p, IP_PROTO_UDP, out);
+}
+
+static bool get_quoted_icmp_id(const struct packet *p, struct subject *out)
+{
+	return get_quoted_port(p, IP_PROTO_ICMP, out) ||
+	       get_quoted_port(p, IP_PROTO_ICMPV6, out);
+}
+
 static bool get_not_quoted(const struct packet *p, struct subject *out)
 {
 	(void)out;
@@ -262,6 +323,12 @@ static const struct {
 } fields[CLAIM_FIELD_COUNT] = {
 	[CLAIM_INTERFACE] = { get_interface, COMPARE_NUMBER },
 	[CLAIM_IFINDEX] = { get_ifindex, COMPARE_NUMBER },
+	[CLAIM_VXLAN] = { get_vxlan, COMPARE_NUMBER },
+	[CLAIM_GENEVE] = { get_geneve, COMPARE_NUMBER },
+	[CLAIM_GRE_KEY] = { get_gre_key, COMPARE_NUMBER },
+	[CLAIM_GRE_PLAIN] = { get_gre_plain, COMPARE_NOTHING },
+	[CLAIM_TUNNELLED] = { get_tunnelled, COMPARE_NOTHING },
+	[CLAIM_DROPPED] = { get_dropped, COMPARE_NOTHING },
 	[CLAIM_TIME] = { get_time, COMPARE_RANGE },
 	[CLAIM_ETH_SRC] = { get_eth_src, COMPARE_MAC },
 	[CLAIM_ETH_DST] = { get_eth_dst, COMPARE_MAC },
@@ -293,6 +360,9 @@ static const struct {
 	[CLAIM_DHCP_TYPE] = { get_dhcp_type, COMPARE_NUMBER },
 	[CLAIM_ND_TARGET] = { get_nd_target, COMPARE_IP },
 	[CLAIM_QUOTED_DST] = { get_quoted_dst, COMPARE_IP },
+	[CLAIM_QUOTED_TCP_SRC_PORT] = { get_quoted_tcp, COMPARE_NUMBER },
+	[CLAIM_QUOTED_UDP_SRC_PORT] = { get_quoted_udp, COMPARE_NUMBER },
+	[CLAIM_QUOTED_ICMP_ID] = { get_quoted_icmp_id, COMPARE_NUMBER },
 	[CLAIM_NOT_QUOTED] = { get_not_quoted, COMPARE_NOTHING },
 };
 
@@ -321,10 +391,21 @@ static bool is_left_out(const struct claim_term *t, const struct packet *p)
 	       (t->field == CLAIM_ETH_DST || t->field == CLAIM_ETH_TYPE_GROUP);
 }
 
+/* tshark names the protocols of all layers, those around a tunnel too. */
+static bool is_carrier(const struct claim_term *t, const struct packet *p)
+{
+	return t->field == CLAIM_IP_PROTO &&
+	       (p->within.kind == TUNNEL_KIND_VXLAN ||
+	        p->within.kind == TUNNEL_KIND_GENEVE) &&
+	       has_number(t, IP_PROTO_UDP);
+}
+
 static bool holds(const struct claim_term *t, const struct packet *p)
 {
 	struct subject found = { 0 };
 
+	if (is_carrier(t, p))
+		return !t->negated;
 	if (is_left_out(t, p))
 		return true;
 	return (fields[t->field].get(p, &found) && compare(t, &found)) !=

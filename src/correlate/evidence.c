@@ -6,13 +6,10 @@
 
 #include "base/strbuf.h"
 #include "base/xalloc.h"
+#include "correlate/evidence_control.h"
 #include "correlate/evidence_terms.h"
 
 #define MS INT64_C(1000000)
-#define S (1000 * MS)
-
-/* What happened this long before and after bears on an absence. */
-#define AROUND_NS (60 * S)
 
 #define ARP_REQUEST 1
 #define ARP_REPLY 2
@@ -74,8 +71,10 @@ static void add_icmp(struct claim *c, const struct terms *t, bool reply)
 	add_ends(c, t, reply);
 	claim_add_number(c, CLAIM_ICMP_TYPE, type);
 	add_ids(c, CLAIM_ICMP_ID, t->ports, t->n_ports);
-	if (!t->has_client)
+	if (!t->has_client) {
 		add_ids(c, CLAIM_ICMP_SEQ, t->ids, t->n_ids);
+		add_ids(c, CLAIM_IP_ID, t->ip_ids, t->n_ip_ids);
+	}
 	claim_add_flag(c, CLAIM_NOT_QUOTED);
 }
 
@@ -108,6 +107,11 @@ static void add_udp(struct claim *c, const struct terms *t, bool reply)
 	                 t->server_port);
 	add_ids(c, reply ? CLAIM_UDP_DST_PORT : CLAIM_UDP_SRC_PORT, t->ports,
 	        t->n_ports);
+	/* It is about the tunnel, not about what is inside. */
+	if (t->server_port == PORT_VXLAN || t->server_port == PORT_GENEVE)
+		claim_drop(c, CLAIM_TUNNELLED);
+	if (!t->has_client)
+		add_ids(c, CLAIM_IP_ID, t->ip_ids, t->n_ip_ids);
 	claim_add_flag(c, CLAIM_NOT_QUOTED);
 }
 
@@ -213,135 +217,6 @@ static char *describe(const struct maker *m, const struct terms *t, bool reply)
 	return strbuf_steal(&sb);
 }
 
-/* A time that covers the whole capture need not be said. */
-static void add_around(struct claim *c, const struct incident_capture *ic,
-                       int64_t from_ns, int64_t to_ns)
-{
-	if (from_ns > ic->first_ns || to_ns < ic->last_ns)
-		claim_add_time(c, from_ns, to_ns);
-}
-
-/* The guest's first address of the family of @ip */
-static const struct in6_addr *guest_ip_for(const struct scene *s,
-                                           const struct in6_addr *ip)
-{
-	for (size_t i = 0; i < s->guest.n_ips; i++)
-		if (addr_is_v4(&s->guest.ips[i]) == addr_is_v4(ip))
-			return &s->guest.ips[i];
-	return &s->guest.ips[0];
-}
-
-/* The guest's address as @point shows it */
-static const struct in6_addr *guest_address(const struct maker *m,
-                                            uint32_t point)
-{
-	const struct scene *s = m->scene;
-	const struct observation *o = &s->points[point];
-	const struct in6_addr *outside =
-		scene_outside_for(s, &m->run->key.server);
-
-	if (outside &&
-	    (o->translated || (m->run->role == TRY_ROLE_TO_HOST && o->hop)))
-		return outside;
-	if (m->run->role == TRY_ROLE_TO_HOST)
-		return guest_ip_for(s, &m->run->key.server);
-	return m->run->role == TRY_ROLE_FROM_GUEST ? &m->run->key.client
-	                                           : &m->run->key.server;
-}
-
-/* Traffic of the guest in @direction at a point: of the same class, if any of it
- * is known to have passed, else all of it. */
-static int32_t make_control(const struct maker *m, uint32_t point,
-                            enum path_direction direction)
-{
-	const struct scene *s = m->scene;
-	const struct observation *o = &s->points[point];
-	enum protocol protocol = (enum protocol)m->run->key.protocol;
-	bool from = direction == PATH_DIRECTION_FROM_GUEST;
-	bool same_class =
-		visibility_crossed(m->visibility, point, direction,
-	                           traffic_class_of_protocol(protocol));
-	const struct in6_addr *guest = guest_address(m, point);
-	const char *what = from ? "traffic from the guest meanwhile"
-	                        : "traffic to the guest meanwhile";
-	int32_t index;
-	struct claim *c = new_claim(m, point, &index);
-
-	if (!visibility_crossed_any(m->visibility, point, direction) &&
-	    s->guest.n_macs > 0) {
-		/* Nothing of the guest at all: that others are seen must do. */
-		claim_add_mac(c, CLAIM_ETH_SRC, s->guest.macs[0]);
-		claim_negate_last(c);
-		what = "frames of others meanwhile";
-	} else if (same_class && protocol == PROTOCOL_ARP &&
-	           s->guest.n_macs > 0) {
-		if (from)
-			claim_add_mac(c, CLAIM_ARP_SRC_MAC, s->guest.macs[0]);
-		else
-			claim_add_ip(c, CLAIM_ARP_DST_IP, guest);
-		what = from ? "other ARP of the guest meanwhile"
-		            : "other ARP for the guest meanwhile";
-	} else {
-		claim_add_ip(c, from ? CLAIM_IP_SRC : CLAIM_IP_DST, guest);
-		if (same_class && protocol == PROTOCOL_ICMP)
-			claim_add_number(c, CLAIM_IP_PROTO,
-			                 addr_is_v4(guest) ? IP_PROTO_ICMP
-			                                   : IP_PROTO_ICMPV6);
-		if (same_class && protocol == PROTOCOL_TCP)
-			claim_add_number(c, CLAIM_IP_PROTO, IP_PROTO_TCP);
-		if (same_class && protocol == PROTOCOL_DNS)
-			claim_add_number(c, CLAIM_IP_PROTO, IP_PROTO_UDP);
-		claim_add_flag(c, CLAIM_NOT_QUOTED);
-	}
-	add_around(c, &s->incident->captures[o->capture],
-	           scene_point_ns(s, o, first_ns(m->run)) - AROUND_NS,
-	           scene_point_ns(s, o, last_ns(m->run)) + AROUND_NS);
-	c->what = text_copy(what);
-	return index;
-}
-
-/* Is anybody but the guest seen at this point? */
-static bool others_seen(const struct scene *s, uint32_t point)
-{
-	const struct station_table *t = &s->points[point].track.stations;
-
-	for (uint32_t i = 0; i < t->count; i++)
-		if (t->stations[i].sent + t->stations[i].sent_group > 0 &&
-		    !scene_is_guest_mac(s, t->stations[i].mac))
-			return true;
-	return t->count == 0;
-}
-
-/* Is @ip seen at this point, but for ARP? */
-static bool address_seen(const struct observation *o, const struct in6_addr *ip)
-{
-	const struct flow_table *t = &o->track.flows;
-
-	for (uint32_t i = 0; i < t->n_flows; i++) {
-		const struct flow_key *k = &t->flows[i].key;
-
-		if (k->protocol != PROTOCOL_ARP &&
-		    (addr_equal(&k->client, ip) || addr_equal(&k->server, ip)))
-			return true;
-	}
-	return false;
-}
-
-/* An absence counts only where the point shows that it could have seen it; what
- * goes by one NIC of the guest is not missing on the way of another. */
-static bool can_control(const struct maker *m, uint32_t point,
-                        enum path_direction direction)
-{
-	const struct observation *o = &m->scene->points[point];
-
-	if (m->scene->guest.n_macs > 1 &&
-	    m->run->key.protocol != PROTOCOL_ARP &&
-	    !address_seen(o, guest_address(m, point)))
-		return false;
-	return visibility_crossed_any(m->visibility, point, direction) ||
-	       others_seen(m->scene, point);
-}
-
 static void add_set(struct maker *m, const struct terms *t, bool reply)
 {
 	const struct scene *s = m->scene;
@@ -353,25 +228,65 @@ static void add_set(struct maker *m, const struct terms *t, bool reply)
 		.total = reply ? t->n_answered : t->n_seen,
 	};
 	bool from_guest = m->run->role == TRY_ROLE_FROM_GUEST;
-	enum path_direction direction = from_guest != reply
-	                                        ? PATH_DIRECTION_FROM_GUEST
-	                                        : PATH_DIRECTION_TO_GUEST;
+	const struct absence absence = {
+		.scene = m->scene,
+		.visibility = m->visibility,
+		.run = m->run,
+		.point = t->point,
+		.direction = from_guest != reply ? PATH_DIRECTION_FROM_GUEST
+		                                 : PATH_DIRECTION_TO_GUEST,
+	};
 	struct claim *c;
 
-	if (e.total == 0 && !can_control(m, t->point, direction))
+	if (e.total == 0 && !control_is_possible(&absence))
+		return;
+	/* Nothing tells an answer to what was not seen from those to others. */
+	if (reply && !t->has_client && m->run->key.protocol != PROTOCOL_DNS)
 		return;
 	c = new_claim(m, t->point, &e.claim);
 	add_terms(m, c, t, reply);
 	add_time(m, c, t);
 	c->what = describe(m, t, reply);
 	if (e.total == 0) {
-		e.control = make_control(m, t->point, direction);
+		e.control = control_add(&absence);
 		e.twin = reply ? m->seen_reply : m->seen_request;
 		if (e.twin < 0)
 			e.twin_reason =
 				reply ? "no answer was seen at any point"
 				      : "not seen at any point";
 	}
+	fact_add_evidence(m->fact, &e);
+}
+
+/* What tells one request from another in the ICMP error that quotes it */
+static enum claim_field quoted_field(uint32_t protocol)
+{
+	if (protocol == PROTOCOL_TCP)
+		return CLAIM_QUOTED_TCP_SRC_PORT;
+	if (protocol == PROTOCOL_ICMP)
+		return CLAIM_QUOTED_ICMP_ID;
+	return CLAIM_QUOTED_UDP_SRC_PORT;
+}
+
+/* What the capture itself says went no further */
+static void add_dropped(struct maker *m, const struct terms *t, bool reply)
+{
+	struct evidence e = {
+		.leg = reply ? EVIDENCE_REPLY : EVIDENCE_REQUEST,
+		.at = m->scene->points[t->point].role,
+		.control = -1,
+		.twin = -1,
+		.total = t->n_dropped[reply],
+	};
+	struct claim *c;
+
+	if (e.total == 0)
+		return;
+	c = new_claim(m, t->point, &e.claim);
+	add_terms(m, c, t, reply);
+	claim_add_flag(c, CLAIM_DROPPED);
+	add_time(m, c, t);
+	c->what = text_copy("of them that the capture marks as dropped there");
 	fact_add_evidence(m->fact, &e);
 }
 
@@ -390,8 +305,8 @@ static void add_refusal(struct maker *m, const struct terms *t)
 
 	addr_text(&t->refused_by, by);
 	claim_add_ip(c, CLAIM_IP_SRC, &t->refused_by);
+	claim_add_ip(c, CLAIM_IP_DST, &t->client);
 	if (t->refusal == REFUSAL_RESET) {
-		claim_add_ip(c, CLAIM_IP_DST, &t->client);
 		claim_add_number(c, CLAIM_TCP_RST, 1);
 		claim_add_number(c, CLAIM_TCP_SRC_PORT, t->server_port);
 		add_ids(c, CLAIM_TCP_DST_PORT, t->ports, t->n_ports);
@@ -404,6 +319,8 @@ static void add_refusal(struct maker *m, const struct terms *t)
 
 		/* Of the quoted packet tshark sees the addresses, too. */
 		claim_add_ip(c, CLAIM_QUOTED_DST, &t->server);
+		add_ids(c, quoted_field(m->run->key.protocol), t->ports,
+		        t->n_ports);
 		claim_add_numbers(c, CLAIM_ICMP_TYPE, is_v4(t) ? v4 : v6, 2);
 		c->what = text_format("ICMP errors of %s", by);
 	}
@@ -499,6 +416,8 @@ void run_add_evidence(struct scene *s, const struct visibility *v,
 	find_twins(&m, all, n);
 	for (size_t i = 0; i < n; i++) {
 		add_set(&m, &all[i], false);
+		add_dropped(&m, &all[i], false);
+		add_dropped(&m, &all[i], true);
 		/* What never got to the guest needs no answer of it. */
 		if (run->role != TRY_ROLE_TO_HOST ||
 		    (s->points[all[i].point].hop && all[i].n_refused == 0))

@@ -39,6 +39,8 @@ static void add_seen(const struct scene *s, struct terms *t,
 	const struct try *try = sighting_try(s, at);
 	const struct flow *f = sighting_flow(s, at);
 
+	t->n_dropped[0] += try->dropped;
+	t->n_dropped[1] += try->answer_dropped;
 	if (!c->stall.stalled || !c->stall.from_client)
 		t->n_seen++;
 	if (!c->stall.stalled || c->stall.from_client)
@@ -57,6 +59,22 @@ static void add_seen(const struct scene *s, struct terms *t,
 	t->server_port = f->key.server_port;
 	add_id(t->ports, &t->n_ports, f->key.client_port);
 	t->seen = true;
+}
+
+/* The IP ids of the tries, if all have one: a NAT leaves them as they are */
+static void add_ip_ids(const struct scene *s, const struct run *run,
+                       struct terms *t)
+{
+	for (size_t i = 0; i < run->n_chains; i++) {
+		const struct try *try =
+			sighting_try(s, try_reference(s, run->chains[i]));
+
+		if (try->ip_id == 0) {
+			t->n_ip_ids = 0;
+			return;
+		}
+		add_id(t->ip_ids, &t->n_ip_ids, try->ip_id);
+	}
 }
 
 struct terms terms_make(const struct scene *s, const struct run *run,
@@ -88,6 +106,8 @@ struct terms terms_make(const struct scene *s, const struct run *run,
 		return t;
 	/* Behind NAT nobody knows what address it would have got. */
 	t.has_client = !s->points[point].translated;
+	if (!t.has_client)
+		add_ip_ids(s, run, &t);
 	for (size_t i = 0; i < run->n_chains && t.has_client; i++)
 		add_id(t.ports, &t.n_ports,
 		       sighting_flow(s, try_reference(s, run->chains[i]))

@@ -21,11 +21,14 @@ struct terms {
 	uint16_t server_port;
 	struct mac client_mac;
 	size_t n_seen;
+	size_t n_dropped[2]; /* requests, replies: right there */
 	size_t n_answered;
 	int64_t ports[IDS_MAX];
 	size_t n_ports; /* IDS_MAX + 1: too many */
 	int64_t ids[IDS_MAX];
 	size_t n_ids;
+	int64_t ip_ids[IDS_MAX];
+	size_t n_ip_ids; /* none if a request has none */
 	bool stalled[2]; /* requests, replies: the bytes of a connection */
 	int64_t lost[IDS_MAX]; /* their sequence numbers */
 	size_t n_lost;

@@ -196,12 +196,16 @@ void run_add_refusal_ttl(const struct scene *s, const struct run *run,
                          struct fact *f)
 {
 	for (size_t i = 0; i < run->n_chains; i++) {
-		const struct sighting *at = try_client_end(s, run->chains[i]);
+		const struct sighting *at = run_refusal_at(s, run->chains[i]);
 		const struct try *try = sighting_try(s, at);
 		uint8_t ttl;
 
 		if (try->answer != TRY_REFUSED || try->refusal != REFUSAL_RESET)
 			continue;
+		/* Behind a translated address there are several machines. */
+		if (!addr_equal(&sighting_flow(s, at)->key.server,
+		                &run->key.server))
+			return;
 		ttl = usual_ttl(s, at);
 		if (ttl)
 			fact_set_bool(f, FIELD_REFUSAL_TTL_DIFFERS,

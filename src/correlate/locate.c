@@ -237,12 +237,42 @@ static struct location responder(const struct steps *st, enum place place,
 	};
 }
 
+/* The capture of step @i says that the packet went no further. */
+static struct location dropped_at(const struct steps *st, enum lost_leg leg,
+                                  enum path_direction direction, uint32_t i)
+{
+	bool out = direction == PATH_DIRECTION_FROM_GUEST;
+	bool more = out ? i + 1 < st->n : st->points[0] != NO_POINT;
+
+	return (struct location){
+		.known = true,
+		.leg = leg,
+		.direction = direction,
+		.place = PLACE_HOST,
+		.after = st->points[i],
+		.before = more ? st->points[out ? i + 1 : i - 1] : NO_POINT,
+	};
+}
+
+static bool is_dropped(const struct steps *st, uint32_t i, bool answer)
+{
+	const struct try *try;
+
+	if (i == UINT32_MAX || i == 0 || !st->seen[i])
+		return false;
+	try = try_of(st->scene, st->seen[i]);
+	return answer ? try->answer_dropped : try->dropped;
+}
+
 static struct location locate_from_guest(const struct steps *st)
 {
 	const struct location unknown = { .known = false };
 	uint32_t last = outermost(st, false), in, absent;
 
 	in = innermost(st, true);
+	if (is_dropped(st, in, true))
+		return dropped_at(st, LOST_LEG_REPLY, PATH_DIRECTION_TO_GUEST,
+		                  in);
 	if (in != UINT32_MAX && in > 0) {
 		absent =
 			first_absent(st, in, -1, PATH_DIRECTION_TO_GUEST, true);
@@ -261,6 +291,9 @@ static struct location locate_from_guest(const struct steps *st)
 	}
 	if (last == UINT32_MAX)
 		return unknown;
+	if (is_dropped(st, last, false))
+		return dropped_at(st, LOST_LEG_REQUEST,
+		                  PATH_DIRECTION_FROM_GUEST, last);
 	absent = first_absent(st, last, 1, PATH_DIRECTION_FROM_GUEST, false);
 	if (absent == UINT32_MAX)
 		return unknown;
@@ -280,6 +313,9 @@ static struct location locate_to_guest(const struct steps *st)
 	uint32_t last = innermost(st, false), out, absent;
 
 	out = outermost(st, true);
+	if (is_dropped(st, out, true))
+		return dropped_at(st, LOST_LEG_REPLY, PATH_DIRECTION_FROM_GUEST,
+		                  out);
 	if (out != UINT32_MAX) {
 		absent = first_absent(st, out, 1, PATH_DIRECTION_FROM_GUEST,
 		                      true);
@@ -290,6 +326,9 @@ static struct location locate_to_guest(const struct steps *st)
 	}
 	if (last == UINT32_MAX)
 		return unknown;
+	if (is_dropped(st, last, false))
+		return dropped_at(st, LOST_LEG_REQUEST, PATH_DIRECTION_TO_GUEST,
+		                  last);
 	if (last == 0 &&
 	    defects_hide(st->scene, st->points[0], PATH_DIRECTION_FROM_GUEST,
 	                 st->class, st->chain->host_ns,

@@ -28,6 +28,8 @@ struct reader {
 	bool at_end;
 	int64_t host_ns;
 	struct packet packet;
+	struct packet inner; /* what it carries: the next one */
+	bool has_inner;
 	uint32_t point;
 };
 
@@ -386,21 +388,16 @@ static void close_open(struct merge *m)
 					m->edges[i].lost[d];
 }
 
-static uint32_t find_point(const struct scene *s, uint32_t capture,
-                           const struct packet *p)
-{
-	for (uint32_t i = 0; i < s->n_points; i++)
-		if (s->points[i].capture == capture &&
-		    s->points[i].interface == p->interface &&
-		    s->points[i].ifindex == p->ifindex)
-			return i;
-	return NO_POINT;
-}
-
-static void advance(struct merge *m, struct reader *r)
+/* The next packet, be it inside the last one; false at the end */
+static bool next_packet(const struct scene *s, struct reader *r)
 {
 	struct frame frame;
 
+	if (r->has_inner) {
+		r->packet = r->inner;
+		r->has_inner = false;
+		return true;
+	}
 	while (capture_next(r->capture, &frame) == CAPTURE_FRAME) {
 		const struct capture_interface *ci =
 			capture_interface(r->capture, frame.interface);
@@ -408,11 +405,25 @@ static void advance(struct merge *m, struct reader *r)
 		if (!ci->supported)
 			continue;
 		packet_decode(&frame, ci->linktype, &r->packet);
-		r->point = find_point(m->scene, r->index, &r->packet);
-		if (r->point == NO_POINT)
+		r->has_inner =
+			scene_open_tunnel(s, r->index, &r->packet, &r->inner);
+		return true;
+	}
+	return false;
+}
+
+static void advance(struct merge *m, struct reader *r)
+{
+	const struct scene *s = m->scene;
+
+	while (next_packet(s, r)) {
+		const struct observation *o =
+			scene_point_of(s, r->index, &r->packet);
+
+		if (!o)
 			continue;
-		r->host_ns = scene_host_ns(
-			m->scene, &m->scene->points[r->point], r->packet.ts_ns);
+		r->point = (uint32_t)(o - s->points);
+		r->host_ns = scene_host_ns(s, o, r->packet.ts_ns);
 		return;
 	}
 	r->at_end = true;
@@ -454,16 +465,23 @@ static void common_window(struct merge *m)
 static void read_packet(struct merge *m, const struct reader *r)
 {
 	struct scene *s = m->scene;
+	bool inside = r->host_ns >= m->from_ns && r->host_ns <= m->to_ns;
 	struct passing seen;
 
-	if (r->host_ns >= m->from_ns && r->host_ns <= m->to_ns) {
+	if (inside) {
 		announce_note(s, r->point, &r->packet, r->host_ns);
 		outage_note(s, r->point, &r->packet, r->host_ns);
 	}
-	if (passing_make(s, r->point, &r->packet, r->host_ns, &seen))
-		pairing_feed(&m->pairing, &seen);
-	else if (s->points[r->point].role == CAPTURE_ROLE_HOST)
-		s->incident->host_others++;
+	if (!passing_make(s, r->point, &r->packet, r->host_ns, &seen)) {
+		if (s->points[r->point].role == CAPTURE_ROLE_HOST &&
+		    !r->has_inner)
+			s->incident->host_others++;
+		return;
+	}
+	if (inside && seen.sure && !seen.for_all)
+		doubles_note(s, r->point, &r->packet, seen.key, seen.direction,
+		             r->host_ns);
+	pairing_feed(&m->pairing, &seen);
 }
 
 static void run(struct merge *m)

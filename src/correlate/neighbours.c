@@ -12,6 +12,9 @@
 /* A packet may be on its way for so long; nothing is sent again so soon. */
 #define EDGE_NS INT64_C(5000000)
 
+/* What waited for an answer of ARP is sent at once. */
+#define JUST_NS INT64_C(100000000)
+
 static bool is_resolution(const struct flow *f)
 {
 	return f->key.protocol == PROTOCOL_ARP ||
@@ -185,7 +188,49 @@ static bool spoke_after(const struct scene *s, const struct in6_addr *ip,
 	return false;
 }
 
-/* The MAC other than @old that speaks for @ip at @from_ns or later */
+/* Was the guest given @mac for @ip just before the run?  Then its entry is new. */
+static bool just_resolved(const struct scene *s, const struct run *run,
+                          const struct in6_addr *ip, struct mac mac)
+{
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct observation *o = &s->points[i];
+		const struct arp_binding *b =
+			claim_log_get(&o->track.claims, ip, mac);
+		int64_t age_ns;
+
+		if (o->role != CAPTURE_ROLE_VM || !b || b->replies == 0 ||
+		    !scene_is_guest_mac(s, b->answered_mac))
+			continue;
+		age_ns = run->chains[0]->host_ns -
+		         scene_host_ns(s, o, b->answered_ns);
+		if (age_ns < JUST_NS)
+			return true;
+	}
+	return false;
+}
+
+/* Had @mac last spoken as @ip before @o first showed the claim @b?  Files whose
+ * clocks cannot be compared do not tell. */
+static bool came_after(const struct scene *s, const struct observation *o,
+                       const struct arp_binding *b, const struct in6_addr *ip,
+                       struct mac mac)
+{
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct observation *x = &s->points[i];
+		int64_t last_ns;
+
+		if (!point_last_spoke(x, ip, mac, &last_ns))
+			continue;
+		if ((!s->aligned && x->capture != o->capture) ||
+		    scene_host_ns(s, x, last_ns) >
+		            scene_host_ns(s, o, b->first_ns))
+			return false;
+	}
+	return true;
+}
+
+/* The MAC that has replaced @old for @ip and speaks at @from_ns or later: who was
+ * there before @old last spoke has replaced nobody. */
 static bool newer_mac(const struct scene *s, const struct in6_addr *ip,
                       struct mac old, int64_t from_ns, struct mac *mac)
 {
@@ -200,7 +245,8 @@ static bool newer_mac(const struct scene *s, const struct in6_addr *ip,
 			const struct arp_binding *b = &log->bindings[j];
 
 			if (mac_equal(b->mac, old) ||
-			    scene_host_ns(s, o, b->last_ns) < from_ns)
+			    scene_host_ns(s, o, b->last_ns) < from_ns ||
+			    !came_after(s, o, b, ip, old))
 				continue;
 			*mac = b->mac;
 			return true;
@@ -310,7 +356,8 @@ static void add_next_hop(const struct scene *s, const struct run *run,
 	fact_set_mac(fact, FIELD_NEXT_HOP_MAC, used);
 	ip = next_hop_ip(s, run, used);
 	if (!ip || !newer_mac(s, ip, used, first_ns, &now) ||
-	    spoke_after(s, ip, used, first_ns)) {
+	    spoke_after(s, ip, used, first_ns) ||
+	    just_resolved(s, run, ip, used)) {
 		fact_set_bool(fact, FIELD_NEXT_HOP_CURRENT, true);
 		return;
 	}

@@ -141,6 +141,26 @@ static bool is_for_guest(const struct scene *s, const struct packet *p)
 	                      : p->direction == FRAME_DIRECTION_IN;
 }
 
+/*
+ * A host answers ARP for its own address at a port that is in no bridge, with the
+ * MAC of the port: nobody at @outer knows that MAC, and the address has another
+ * one there.  Such an answer has crossed nothing.
+ */
+static bool is_port_itself(const struct observation *vm, struct mac mac,
+                           const struct observation *outer)
+{
+	const struct station *st = station_table_find(&vm->track.stations, mac);
+
+	if (!st || st->n_ips > 0 || st->n_claimed == 0 ||
+	    station_table_find(&outer->track.stations, mac))
+		return false;
+	for (uint8_t i = 0; i < st->n_claimed; i++)
+		if (!station_table_owner(&outer->track.stations,
+		                         &st->claimed[i]))
+			return false;
+	return true;
+}
+
 /* Something of the guest has crossed: the time before counts no more. */
 static void restart(struct outage *at, int64_t host_ns)
 {
@@ -163,6 +183,10 @@ void outage_note(struct scene *s, uint32_t point, const struct packet *p,
 	}
 	for (uint32_t i = 0; (own || in) && i < s->n_points; i++) {
 		at = &s->outages[i];
+		if (in && p->kind == PACKET_KIND_ARP &&
+		    is_port_itself(&s->points[point], p->eth_src,
+		                   &s->points[i]))
+			continue;
 		at->in += in;
 		if (in && at->seen)
 			restart(at, host_ns);
@@ -171,6 +195,24 @@ void outage_note(struct scene *s, uint32_t point, const struct packet *p,
 			at->last_ns = host_ns;
 		}
 	}
+}
+
+/* What a port itself answered the guest, as @outer shows it */
+static uint64_t port_answers(const struct scene *s,
+                             const struct observation *outer)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct observation *o = &s->points[i];
+		const struct station_table *t = &o->track.stations;
+
+		for (uint32_t j = 0; o->role == CAPTURE_ROLE_VM && j < t->count;
+		     j++)
+			if (is_port_itself(o, t->stations[j].mac, outer))
+				n += t->stations[j].sent;
+	}
+	return n;
 }
 
 /* Without a common clock: the whole captures */
@@ -201,8 +243,10 @@ static void count_whole(const struct scene *s, struct outage *all)
 		all[i].others = s->points[i].track.packets - own;
 	}
 	for (uint32_t i = 0; i < s->n_points; i++) {
+		uint64_t port = port_answers(s, &s->points[i]);
+
 		all[i].out = out;
-		all[i].in = in;
+		all[i].in = in > port ? in - port : 0;
 	}
 }
 
@@ -430,6 +474,10 @@ void nic_facts(struct scene *s)
 	fact_set_absent(f, FIELD_NIC_FOREIGN_IP);
 	if (s->announce.known)
 		fact_set_absent(f, FIELD_NIC_UNHEARD_IP);
+	if (s->outages_known && !doubles_found(s))
+		fact_set_number(f, FIELD_NIC_DOUBLED, 0);
+	if (doubles_found(s))
+		doubles_fact(s, add_fact(s));
 	if (announce_found(s))
 		announce_fact(s, add_fact(s));
 	for (size_t i = 0; i < s->n_foreign; i++)

@@ -157,6 +157,8 @@ static void merge(struct pairing *p, uint32_t i, const struct passing *seen)
 	note_time(p, &p->pool[i], seen);
 	at->points |= seen->points;
 	at->sure |= seen->sure;
+	if (at->packet_id == 0)
+		at->packet_id = seen->packet_id;
 	at->for_all &= seen->for_all;
 	if (seen->flow) {
 		at->flow = seen->flow;
@@ -188,6 +190,9 @@ void pairing_feed(struct pairing *p, const struct passing *seen)
 		if (w->at.key != seen->key ||
 		    w->at.direction != seen->direction)
 			continue;
+		if (w->at.points & seen->points && seen->packet_id != 0 &&
+		    w->at.packet_id == seen->packet_id)
+			return; /* its way through one machine */
 		if (w->at.points & seen->points) {
 			fresh.rival |= is_paired(p, w->at.points);
 			fresh.copy |= is_copy(seen, w);

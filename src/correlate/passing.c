@@ -149,6 +149,7 @@ bool passing_make(const struct scene *s, uint32_t point, const struct packet *p,
 	out->peer = from ? p->dst : p->src;
 	out->peer_port = from ? p->dst_port : p->src_port;
 	out->ip_id = p->ip_id;
+	out->packet_id = p->packet_id;
 	out->group = p->group;
 	out->doubled = o->linktype == LINKTYPE_LINUX_SLL;
 	if (o->role == CAPTURE_ROLE_VM && p->has_eth_dst)

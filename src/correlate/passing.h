@@ -27,6 +27,7 @@ enum passing_cut {
  * @peer, @peer_port: the other end: NAT does not touch it
  * @station:	link address of the other end's side, at the guest; zero elsewhere
  * @ip_id:	0: none
+ * @packet_id:	pcapng packet id; 0: none
  * @flow, @service: behind NAT: the flow as the host sees it, and the guest's
  *		port of it; 0 elsewhere
  * @sure:	it is the guest's; else it may be, if it is seen there
@@ -42,6 +43,7 @@ struct passing {
 	int64_t host_ns;
 	uint64_t flow;
 	uint64_t service;
+	uint64_t packet_id;
 	struct in6_addr peer;
 	struct mac station;
 	uint16_t peer_port;

@@ -10,6 +10,15 @@
  * what was lost before it. */
 #define TRUNK_PERCENT 80
 
+/* Sum of how much later than at the guest, ns */
+struct distance {
+	double sum_ns;
+	uint32_t n;
+};
+
+/* So many tries without an answer are no accident. */
+#define UNANSWERED_MIN 3
+
 /* What the tries seen at the guest and at one host point say of that point */
 struct votes {
 	uint32_t of;         /* unicast tries that some host point shows */
@@ -18,8 +27,8 @@ struct votes {
 	uint32_t translated; /* other address */
 	uint32_t unicast;
 	uint32_t group;
-	double distance; /* sum of how much later than at the guest, ns */
-	uint32_t n_distance;
+	struct distance distance;
+	struct distance arp_distance;
 };
 
 static const struct sighting *sighting_at(const struct scene *s,
@@ -33,7 +42,7 @@ static const struct sighting *sighting_at(const struct scene *s,
 }
 
 /* Nested round trips: the point nearer to the client waits longer. */
-static void vote_distance(struct votes *v, const struct try *vm,
+static void vote_distance(struct distance *d, const struct try *vm,
                           const struct try *host, bool from_guest)
 {
 	int64_t wait_vm, wait_host;
@@ -42,9 +51,9 @@ static void vote_distance(struct votes *v, const struct try *vm,
 		return;
 	wait_vm = vm->answer_ns - vm->ts_ns;
 	wait_host = host->answer_ns - host->ts_ns;
-	v->distance += (double)(from_guest ? wait_vm - wait_host
-	                                   : wait_host - wait_vm);
-	v->n_distance++;
+	d->sum_ns += (double)(from_guest ? wait_vm - wait_host
+	                                 : wait_host - wait_vm);
+	d->n++;
 }
 
 static void vote(const struct scene *s, struct votes *v, uint32_t vm_point,
@@ -60,6 +69,7 @@ static void vote(const struct scene *s, struct votes *v, uint32_t vm_point,
 	if (fv->key.protocol == PROTOCOL_ARP ||
 	    fv->key.protocol == PROTOCOL_NDP) {
 		v->group++;
+		vote_distance(&v->arp_distance, vm, host, from_guest);
 		return;
 	}
 	v->unicast++;
@@ -70,7 +80,7 @@ static void vote(const struct scene *s, struct votes *v, uint32_t vm_point,
 		v->routed++;
 	else
 		v->same++;
-	vote_distance(v, vm, host, from_guest);
+	vote_distance(&v->distance, vm, host, from_guest);
 }
 
 static void count_tries(const struct scene *s, struct votes *votes,
@@ -109,12 +119,26 @@ static void collect_votes(const struct scene *s, struct votes *votes)
 	}
 }
 
+/*
+ * Copies of broadcasts reach ports that no packet of the guest passes.  Where
+ * nothing of it is answered but ARP, the answers to that show the way.
+ */
+static bool is_on_path(const struct votes *v, uint32_t unicast,
+                       uint32_t answered)
+{
+	if (unicast == 0)
+		return v->group > 0;
+	return v->unicast > 0 || (answered == 0 && v->arp_distance.n > 0);
+}
+
 static void mark_points(struct scene *s, const struct votes *votes)
 {
-	uint32_t unicast = 0;
+	uint32_t unicast = 0, answered = 0;
 
-	for (uint32_t i = 0; i < s->n_points; i++)
+	for (uint32_t i = 0; i < s->n_points; i++) {
 		unicast += votes[i].unicast;
+		answered += votes[i].distance.n;
+	}
 	for (uint32_t i = 0; i < s->n_points; i++) {
 		struct observation *o = &s->points[i];
 		const struct votes *v = &votes[i];
@@ -124,9 +148,7 @@ static void mark_points(struct scene *s, const struct votes *votes)
 			o->kind = POINT_KIND_GUEST_NIC;
 			continue;
 		}
-		/* Copies of broadcasts reach ports that no packet of the guest
-		 * passes. */
-		o->on_path = unicast ? v->unicast > 0 : v->group > 0;
+		o->on_path = is_on_path(v, unicast, answered);
 		o->trunk = v->unicast * 100 >= v->of * TRUNK_PERCENT &&
 		           v->unicast > 0;
 		o->translated = v->translated > v->same + v->routed;
@@ -134,9 +156,17 @@ static void mark_points(struct scene *s, const struct votes *votes)
 	}
 }
 
-static double distance(const struct votes *v)
+static double mean_ns(const struct distance *d)
 {
-	return v->n_distance ? v->distance / v->n_distance : 0;
+	return d->n ? d->sum_ns / d->n : 0;
+}
+
+/* Several may answer ARP: it tells only where nothing else is answered. */
+static bool is_shorter(const struct votes *a, const struct votes *b)
+{
+	if (a->distance.n + b->distance.n == 0)
+		return mean_ns(&a->arp_distance) < mean_ns(&b->arp_distance);
+	return mean_ns(&a->distance) < mean_ns(&b->distance);
 }
 
 static bool is_nearer(const struct scene *s, const struct votes *votes,
@@ -148,7 +178,7 @@ static bool is_nearer(const struct scene *s, const struct votes *votes,
 		return !x->hop;
 	if (x->translated != y->translated)
 		return !x->translated;
-	return distance(&votes[a]) < distance(&votes[b]);
+	return is_shorter(&votes[a], &votes[b]);
 }
 
 static void order_points(struct scene *s, const struct votes *votes)
@@ -188,8 +218,9 @@ static void name_kinds(struct scene *s)
 }
 
 /*
- * A private address on the way to a public one, and not one answer: that is no
- * routed network but a NAT that does not translate.
+ * A private address on the way to a public one again and again, and not one
+ * answer: that is no routed network but a NAT that does not translate.  UDP need
+ * not be answered.
  */
 static bool is_broken_nat(const struct scene *s, uint32_t point)
 {
@@ -205,9 +236,11 @@ static bool is_broken_nat(const struct scene *s, uint32_t point)
 			continue;
 		if (f->received > 0)
 			return false;
+		if (f->key.protocol == PROTOCOL_UDP)
+			continue;
 		tries += f->n_tries;
 	}
-	return tries > 0;
+	return tries >= UNANSWERED_MIN;
 }
 
 static void find_mode(struct scene *s)
@@ -224,6 +257,65 @@ static void find_mode(struct scene *s)
 		    is_broken_nat(s, s->path[i]))
 			g->mode = NETWORK_MODE_NAT;
 	}
+}
+
+/* What has become of a try of the guest at the points of the host? */
+static enum network_mode mode_of(const struct scene *s, const struct chain *c,
+                                 const struct try *vm, const struct flow *fv)
+{
+	bool seen = false, hop = false;
+
+	for (uint32_t i = 0; i < c->n; i++) {
+		const struct sighting *at = &s->sightings[c->first + i];
+		const struct flow_table *t = &s->points[at->point].track.flows;
+		const struct try *host = &t->tries[at->try];
+		const struct flow *f = &t->flows[host->flow];
+
+		if (s->points[at->point].role == CAPTURE_ROLE_VM)
+			continue;
+		if (!addr_equal(&f->key.client, &fv->key.client) ||
+		    !addr_equal(&f->key.server, &fv->key.server))
+			return NETWORK_MODE_NAT;
+		seen = true;
+		hop |= host->ttl != vm->ttl;
+	}
+	if (!seen)
+		return NETWORK_MODE_UNKNOWN;
+	return hop ? NETWORK_MODE_ROUTED : NETWORK_MODE_BRIDGED;
+}
+
+static void vote_mode(const struct scene *s, const struct chain *c,
+                      struct mac mac, uint32_t modes[])
+{
+	const struct sighting *at = sighting_at(s, c, CAPTURE_ROLE_VM);
+	const struct flow_table *t;
+	const struct flow *f;
+
+	if (!at)
+		return;
+	t = &s->points[at->point].track.flows;
+	f = &t->flows[t->tries[at->try].flow];
+	if (f->key.protocol != PROTOCOL_ARP &&
+	    f->key.protocol != PROTOCOL_NDP &&
+	    (mac_equal(f->client_mac, mac) || mac_equal(f->server_mac, mac)))
+		modes[mode_of(s, c, &t->tries[at->try], f)]++;
+}
+
+enum network_mode path_mode_of(const struct scene *s, size_t nic)
+{
+	uint32_t modes[NETWORK_MODE_UNKNOWN + 1] = { 0 };
+
+	if (s->guest.n_macs < 2)
+		return s->guest.mode;
+	for (size_t i = 0; i < s->n_chains; i++)
+		vote_mode(s, &s->chains[i], s->guest.macs[nic], modes);
+	/* Within the host its neighbours are reached without a hop. */
+	if (modes[NETWORK_MODE_NAT] > 0)
+		return NETWORK_MODE_NAT;
+	if (modes[NETWORK_MODE_ROUTED] > 0)
+		return NETWORK_MODE_ROUTED;
+	return modes[NETWORK_MODE_BRIDGED] > 0 ? NETWORK_MODE_BRIDGED
+	                                       : NETWORK_MODE_UNKNOWN;
 }
 
 static void find_outside(struct scene *s)

@@ -107,7 +107,7 @@ static void count_in(struct scene *s, size_t capture)
 {
 	struct capture *c = s->captures[capture];
 	struct frame frame;
-	struct packet p;
+	struct packet p, inner;
 
 	capture_rewind(c);
 	while (capture_next(c, &frame) == CAPTURE_FRAME) {
@@ -118,6 +118,8 @@ static void count_in(struct scene *s, size_t capture)
 			continue;
 		packet_decode(&frame, ci->linktype, &p);
 		count_packet(s->incident, s->roles[capture], &p);
+		if (scene_open_tunnel(s, (uint32_t)capture, &p, &inner))
+			count_packet(s->incident, s->roles[capture], &inner);
 	}
 }
 

@@ -306,7 +306,7 @@ static bool is_foreign_uplink(const struct scene *s,
 {
 	const struct station_table *st = &o->track.stations;
 
-	if (o->role != CAPTURE_ROLE_HOST || o->on_path ||
+	if (o->role != CAPTURE_ROLE_HOST || o->on_path || o->carries_tunnels ||
 	    o->track.packets < UPLINK_MIN)
 		return false;
 	for (uint32_t i = 0; i < st->count; i++) {

@@ -11,8 +11,39 @@
 #define SAME_TIMES_MIN 10
 #define SAME_TIMES_PERCENT 95
 
-/* Same packets at the same distances in time are one file given twice, though the
- * clock of one may have been set right since. */
+/* Same requests, answered alike, at the same distances in time from the first
+ * packet: two taps on one cable agree in the number of packets, by chance also in
+ * the time between the first and the last, and never in all between. */
+static bool same_tries(const struct observation *a, int64_t a_first_ns,
+                       const struct observation *b, int64_t b_first_ns)
+{
+	const struct flow_table *x = &a->track.flows, *y = &b->track.flows;
+
+	if (x->n_tries != y->n_tries)
+		return false;
+	for (uint32_t i = 0; i < x->n_tries; i++)
+		if (x->tries[i].key != y->tries[i].key ||
+		    x->tries[i].answer != y->tries[i].answer ||
+		    x->tries[i].ts_ns - a_first_ns !=
+		            y->tries[i].ts_ns - b_first_ns ||
+		    (x->tries[i].answer != TRY_UNANSWERED &&
+		     x->tries[i].answer_ns - a_first_ns !=
+		             y->tries[i].answer_ns - b_first_ns))
+			return false;
+	return true;
+}
+
+static bool same_point(const struct observation *a, int64_t a_first_ns,
+                       const struct observation *b, int64_t b_first_ns)
+{
+	return a->track.packets == b->track.packets &&
+	       a->track.first_ns - a_first_ns ==
+	               b->track.first_ns - b_first_ns &&
+	       a->track.last_ns - a_first_ns == b->track.last_ns - b_first_ns &&
+	       same_tries(a, a_first_ns, b, b_first_ns);
+}
+
+/* One file given twice, though the clock of one may have been set right since. */
 static bool same_file(const struct scene *s)
 {
 	const struct incident_capture *a, *b;
@@ -25,23 +56,14 @@ static bool same_file(const struct scene *s)
 	    a->last_ns - a->first_ns != b->last_ns - b->first_ns)
 		return false;
 	for (uint32_t i = 0; i < s->n_points; i++) {
-		const struct observation *o = &s->points[i];
 		bool found = false;
 
-		if (o->capture != 0)
+		if (s->points[i].capture != 0)
 			continue;
-		for (uint32_t j = 0; j < s->n_points && !found; j++) {
-			const struct observation *q = &s->points[j];
-
-			found = q->capture == 1 &&
-			        q->track.packets == o->track.packets &&
-			        q->track.first_ns - b->first_ns ==
-			                o->track.first_ns - a->first_ns &&
-			        q->track.last_ns - b->first_ns ==
-			                o->track.last_ns - a->first_ns &&
-			        q->track.flows.n_tries ==
-			                o->track.flows.n_tries;
-		}
+		for (uint32_t j = 0; j < s->n_points && !found; j++)
+			found = s->points[j].capture == 1 &&
+			        same_point(&s->points[i], a->first_ns,
+			                   &s->points[j], b->first_ns);
 		if (!found)
 			return false;
 	}
@@ -191,9 +213,13 @@ static int vote(const struct wait *host, const struct wait *vm,
 	bool from_vm = addr_equal(&vm->client, vm_ip);
 	bool to_vm = addr_equal(&vm->server, vm_ip);
 	bool from_host = addr_equal(&host->client, host_ip);
+	bool to_host = addr_equal(&host->server, host_ip);
 	bool out = from_vm || from_host;
 
-	if (!out && !to_vm && !addr_equal(&host->server, host_ip))
+	if (!out && !to_vm && !to_host)
+		return 0;
+	/* Between these two it looks the same, whichever is the guest. */
+	if ((from_vm && to_host) || (from_host && to_vm))
 		return 0;
 	if (vm->ttl != host->ttl)
 		return (vm->ttl > host->ttl) == out ? 1 : -1;

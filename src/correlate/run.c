@@ -32,7 +32,7 @@ const struct sighting *run_sighting(const struct scene *s,
 	return NULL;
 }
 
-/* Tries, but a client that asks again at once where it was refused asked once. */
+/* Tries, but a client that asks again when it has been refused asked once. */
 static size_t distinct_tries(const struct scene *s, const struct run *run)
 {
 	size_t n = 0;
@@ -45,7 +45,8 @@ static size_t distinct_tries(const struct scene *s, const struct run *run)
 		if (try->answer == TRY_REFUSED && try->older != FLOW_NONE)
 			older = &s->points[at->point]
 			                 .track.flows.tries[try->older];
-		n += !older || older->id != try->id;
+		n += !older || older->id != try->id ||
+		     older->answer_ns > try->ts_ns;
 	}
 	return n;
 }
@@ -73,6 +74,16 @@ bool chain_is_refused(const struct scene *s, const struct visibility *v,
 	return try_state(v, s, c) == TRY_STATE_REFUSED;
 }
 
+const struct sighting *run_refusal_at(const struct scene *s,
+                                      const struct chain *c)
+{
+	const struct sighting *inside = try_reference(s, c);
+
+	return sighting_try(s, inside)->answer == TRY_REFUSED
+	               ? inside
+	               : try_client_end(s, c);
+}
+
 const struct try *run_refused_try(const struct scene *s,
                                   const struct visibility *v,
                                   const struct run *run)
@@ -80,7 +91,7 @@ const struct try *run_refused_try(const struct scene *s,
 	for (size_t i = 0; i < run->n_chains; i++)
 		if (chain_is_refused(s, v, run->chains[i]))
 			return sighting_try(s,
-			                    try_client_end(s, run->chains[i]));
+			                    run_refusal_at(s, run->chains[i]));
 	return NULL;
 }
 

@@ -36,8 +36,13 @@ bool run_has_quorum(const struct scene *s, const struct run *run);
 bool chain_is_refused(const struct scene *s, const struct visibility *v,
                       const struct chain *c);
 
-/** run_refused_try() - The first try that was refused, at its client's end; or
- * NULL */
+/** run_refusal_at() - Where a refusal is looked at: at the guest's own end if that
+ * shows it, since the addresses there are those that the run is told in; else at
+ * its client's */
+const struct sighting *run_refusal_at(const struct scene *s,
+                                      const struct chain *c);
+
+/** run_refused_try() - The first try that was refused, or NULL */
 const struct try *run_refused_try(const struct scene *s,
                                   const struct visibility *v,
                                   const struct run *run);

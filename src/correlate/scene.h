@@ -19,12 +19,16 @@
 #define GUEST_IPS_MAX 16
 #define GUEST_MACS_MAX 8
 #define SCENE_POINTS_MAX 64
+/* So many may be points, those inside of tunnels included */
+#define TUNNEL_POINTS_MAX 48
 #define NO_POINT UINT32_MAX
 
 /**
  * struct observation - One observation point of one capture
  * @capture:	index of the capture
  * @point_index: index among the points of the capture
+ * @tunnel:	its packets come out of this tunnel, which makes a point of its own
+ * @carries_tunnels: some of its packets carry others, opened or not
  * @track:	what its packets tell
  * @on_path:	unicast of the guest passes here
  * @depth:	place along the path from the guest (0), for points on it
@@ -43,6 +47,8 @@ struct observation {
 	uint32_t point_index;
 	uint32_t interface;
 	int64_t ifindex;
+	struct tunnel tunnel;
+	bool carries_tunnels;
 	uint32_t linktype;
 	enum capture_role role;
 	struct point track;
@@ -229,12 +235,38 @@ struct peer_table {
 	struct hash_table index;
 };
 
+#define DOUBLES_IDS_MAX 8
+
+/** struct double_count - Packets, and of them those that came twice at once */
+struct double_count {
+	uint64_t of;
+	uint64_t twice;
+};
+
+/**
+ * struct doubles - What is delivered twice
+ * @counts:	by point and direction
+ * @recent:	by point: what passed last; owned
+ * @from, @to, @ids: examples that the guest got twice, by their IP ids
+ */
+struct doubles {
+	struct double_count counts[SCENE_POINTS_MAX][2];
+	struct recent *recent[SCENE_POINTS_MAX];
+	struct in6_addr from;
+	struct in6_addr to;
+	uint16_t ids[DOUBLES_IDS_MAX];
+	size_t n_ids;
+	int64_t first_ns;
+	int64_t last_ns;
+};
+
 struct scene {
 	struct capture *const *captures;
 	size_t n_captures;
 	enum capture_role *roles; /* as used, after an exchange */
 	struct observation *points;
 	uint32_t n_points;
+	bool points_full;
 	bool swapped;
 	bool same_file;
 	struct guest guest;
@@ -254,11 +286,21 @@ struct scene {
 	bool outages_known; /* the second reading has been done */
 	double loss_rate;   /* of requests and answers, of all kinds */
 	struct announce announce;
+	struct doubles doubles;
 	struct foreign foreign[4];
 	size_t n_foreign;
 	struct incident *incident;
 	const struct hints *hints;
 };
+
+/** scene_point_of() - The observation that @p of @capture belongs to; NULL */
+struct observation *scene_point_of(const struct scene *s, uint32_t capture,
+                                   const struct packet *p);
+
+/** scene_open_tunnel() - What @p of @capture carries for a guest; false: it does
+ * not.  A guest's own tunnels stay closed: it is their end. */
+bool scene_open_tunnel(const struct scene *s, uint32_t capture,
+                       const struct packet *p, struct packet *inner);
 
 /** scene_host_ns() - Time @ts_ns of a point in the host's clock */
 int64_t scene_host_ns(const struct scene *s, const struct observation *o,
@@ -332,12 +374,21 @@ void align_run(struct scene *s);
 /** chains_build() - The same try at all points */
 void chains_build(struct scene *s);
 
+/** tunnel_title() - "VXLAN 100"; owned by the caller; NULL for no tunnel */
+char *tunnel_title(const struct tunnel *t);
+
+/** tunnels_settle() - Forget the networks of others in tunnels */
+void tunnels_settle(struct scene *s);
+
 /** path_find() - Points in order, network mode, addresses behind NAT */
 void path_find(struct scene *s);
 
 /** path_place() - The place between two points of the path, the inner one given
  * first */
 enum place path_place(const struct scene *s, uint32_t inner, uint32_t outer);
+
+/** path_mode_of() - The mode of one NIC of the guest */
+enum network_mode path_mode_of(const struct scene *s, size_t nic);
 
 /** isolation_find() - Is the guest in a host-only network? */
 void isolation_find(struct scene *s);
@@ -373,6 +424,18 @@ void address_facts(struct scene *s);
 void outage_note(struct scene *s, uint32_t point, const struct packet *p,
                  int64_t host_ns);
 
+/** doubles_note() - A packet of the guest in the second reading */
+void doubles_note(struct scene *s, uint32_t point, const struct packet *p,
+                  uint64_t key, enum path_direction direction, int64_t host_ns);
+
+/** doubles_found() - Did the guest get anything twice? */
+bool doubles_found(const struct scene *s);
+
+/** doubles_fact() - Into @f: what, and where it became double */
+void doubles_fact(struct scene *s, struct fact *f);
+
+void doubles_free(struct doubles *d);
+
 /** announce_note() - A packet of the second reading, seen at @point */
 void announce_note(struct scene *s, uint32_t point, const struct packet *p,
                    int64_t host_ns);
@@ -382,6 +445,9 @@ bool announce_found(const struct scene *s);
 
 /** announce_fact() - Into @f: what went astray */
 void announce_fact(struct scene *s, struct fact *f);
+
+/** nics_describe() - The guest's NICs for the report */
+void nics_describe(struct scene *s);
 
 /** nic_facts() - The facts about the guest's NIC */
 void nic_facts(struct scene *s);

@@ -6,20 +6,6 @@
 #include "base/xalloc.h"
 #include "correlate/scene.h"
 
-static struct observation *find_point(struct scene *s, uint32_t capture,
-                                      const struct packet *p)
-{
-	/* The newest points first: sections of one file follow each other. */
-	for (uint32_t i = s->n_points; i-- > 0;) {
-		struct observation *o = &s->points[i];
-
-		if (o->capture == capture && o->interface == p->interface &&
-		    o->ifindex == p->ifindex)
-			return o;
-	}
-	return NULL;
-}
-
 static struct observation *add_point(struct scene *s, uint32_t capture,
                                      const struct packet *p)
 {
@@ -28,7 +14,9 @@ static struct observation *add_point(struct scene *s, uint32_t capture,
 		capture_interface(s->captures[capture], p->interface);
 	struct observation *o;
 
-	if (s->n_points == SCENE_POINTS_MAX)
+	if (s->n_points == SCENE_POINTS_MAX ||
+	    (p->within.kind != TUNNEL_KIND_NONE &&
+	     s->n_points >= TUNNEL_POINTS_MAX))
 		return NULL;
 	o = &s->points[s->n_points++];
 	*o = (struct observation){
@@ -36,6 +24,7 @@ static struct observation *add_point(struct scene *s, uint32_t capture,
 		.point_index = (uint32_t)ic->n_points,
 		.interface = p->interface,
 		.ifindex = p->ifindex,
+		.tunnel = p->within,
 		.linktype = ci->linktype,
 		.role = s->roles[capture],
 		.kind = POINT_KIND_UNKNOWN,
@@ -44,12 +33,30 @@ static struct observation *add_point(struct scene *s, uint32_t capture,
 	                           sizeof(*ic->points));
 	ic->points[ic->n_points++] = (struct incident_point){
 		.name = ci->name ? text_copy(ci->name) : NULL,
+		.tunnel = tunnel_title(&p->within),
 		.kind = POINT_KIND_UNKNOWN,
 		.linktype = ci->linktype,
 		.interface = p->interface,
 		.ifindex = p->ifindex,
 	};
 	return o;
+}
+
+static void feed_packet(struct scene *s, uint32_t capture,
+                        const struct packet *p)
+{
+	struct observation *o = scene_point_of(s, capture, p);
+
+	if (!o)
+		o = add_point(s, capture, p);
+	if (!o) {
+		s->points_full = true;
+		return;
+	}
+	if (p->cut_bytes > 0)
+		o->track.shortened++;
+	o->carries_tunnels |= p->carries.kind != TUNNEL_KIND_NONE;
+	point_feed(&o->track, p);
 }
 
 static void note_frame(struct incident_capture *ic, const struct frame *f)
@@ -70,8 +77,7 @@ static void read_frame(struct scene *s, uint32_t capture,
 	struct incident_capture *ic = &s->incident->captures[capture];
 	const struct capture_interface *ci =
 		capture_interface(s->captures[capture], frame->interface);
-	struct observation *o;
-	struct packet p;
+	struct packet p, inner;
 
 	note_frame(ic, frame);
 	if (!ci->supported) {
@@ -81,14 +87,9 @@ static void read_frame(struct scene *s, uint32_t capture,
 	packet_decode(frame, ci->linktype, &p);
 	if (p.loopback)
 		return; /* it passes no network */
-	o = find_point(s, capture, &p);
-	if (!o)
-		o = add_point(s, capture, &p);
-	if (!o)
-		return;
-	if (frame->caplen < frame->len)
-		o->track.shortened++;
-	point_feed(&o->track, &p);
+	feed_packet(s, capture, &p);
+	if (scene_open_tunnel(s, capture, &p, &inner))
+		feed_packet(s, capture, &inner);
 }
 
 static void finish_capture(struct scene *s, uint32_t capture)
@@ -146,8 +147,8 @@ void survey_run(struct scene *s)
 				s->incident,
 				"a table of exchanges was full: later "
 				"ones are missing");
-	if (s->n_points == SCENE_POINTS_MAX)
+	if (s->points_full)
 		incident_add_limit(s->incident,
-		                   "more than 64 observation points: the later "
-		                   "ones are missing");
+		                   "more observation points than can be told "
+		                   "apart: the later ones are missing");
 }

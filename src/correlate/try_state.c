@@ -100,6 +100,15 @@ static bool is_end_hidden(const struct visibility *v, const struct scene *s,
 	return false;
 }
 
+static bool is_answered_somewhere(const struct scene *s, const struct chain *c)
+{
+	for (uint32_t i = 0; i < c->n; i++)
+		if (sighting_try(s, &s->sightings[c->first + i])->answer ==
+		    TRY_ANSWERED)
+			return true;
+	return false;
+}
+
 enum try_state try_state(const struct visibility *v, const struct scene *s,
                          const struct chain *c)
 {
@@ -120,8 +129,9 @@ enum try_state try_state(const struct visibility *v, const struct scene *s,
 		return TRY_STATE_UNDECIDED;
 	if (try->answer == TRY_REFUSED)
 		return TRY_STATE_REFUSED;
-	if (protocol == PROTOCOL_UDP)
-		return TRY_STATE_UNDECIDED; /* it need not be answered */
+	/* Nobody has to answer UDP; but an answer that was given is missed. */
+	if (protocol == PROTOCOL_UDP && !is_answered_somewhere(s, c))
+		return TRY_STATE_UNDECIDED;
 	if (try->ts_ns + timeout_ns > s->incident->captures[o->capture].last_ns)
 		return TRY_STATE_UNDECIDED;
 	if (c->detour)
@@ -132,9 +142,6 @@ enum try_state try_state(const struct visibility *v, const struct scene *s,
 		               : TRY_STATE_UNDECIDED;
 	if (try_role(s, c) != TRY_ROLE_TO_GUEST)
 		return TRY_STATE_FAILED;
-	for (uint32_t i = 0; i < c->n; i++)
-		if (sighting_try(s, &s->sightings[c->first + i])->answer ==
-		    TRY_ANSWERED)
-			return answered_state(v, s, c);
-	return TRY_STATE_FAILED;
+	return is_answered_somewhere(s, c) ? answered_state(v, s, c)
+	                                   : TRY_STATE_FAILED;
 }

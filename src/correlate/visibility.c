@@ -311,6 +311,17 @@ enum relevance visibility_relevance(const struct visibility *v,
 	                           reply);
 }
 
+/* Does the capture record @class about then?  Nobody leaves DNS out who takes
+ * other UDP; but where packets are cut DNS may not be known as such. */
+static bool records(const struct observation *o, enum traffic_class class,
+                    int64_t ts_ns)
+{
+	if (second_set_near(&o->track.seen[class], ts_ns, AROUND_S))
+		return true;
+	return class == TRAFFIC_DNS && o->track.shortened == 0 &&
+	       second_set_near(&o->track.seen[TRAFFIC_UDP], ts_ns, AROUND_S);
+}
+
 bool visibility_could_see(const struct visibility *v, uint32_t point,
                           enum path_direction direction,
                           enum traffic_class class, int64_t host_ns,
@@ -330,7 +341,7 @@ bool visibility_could_see(const struct visibility *v, uint32_t point,
 	if (defects_hide(s, point, direction, class, host_ns,
 	                 host_ns + after_ns))
 		return false;
-	if (!second_set_near(&o->track.seen[class], ts_ns, AROUND_S))
+	if (!records(o, class, ts_ns))
 		return false;
 	return second_set_near(&v->crossed[point][direction], host_ns,
 	                       AROUND_S);

@@ -19,6 +19,10 @@ decode_function decode_tcp;
 decode_function decode_udp;
 decode_function decode_dns;
 decode_function decode_dhcp;
+decode_function decode_vxlan;
+decode_function decode_geneve;
+decode_function decode_gre;
+decode_function decode_ethernet;
 
 /** decode_ethertype() - Go on behind a link header with @p->ethertype */
 enum packet_status decode_ethertype(struct packet *p, struct cursor *c);

@@ -17,6 +17,7 @@ enum packet_status decode_transport(struct packet *p, struct cursor *c)
 	} decoders[] = {
 		{ IP_PROTO_TCP, 0, decode_tcp },
 		{ IP_PROTO_UDP, 0, decode_udp },
+		{ IP_PROTO_GRE, 0, decode_gre },
 		{ IP_PROTO_ICMP, 4, decode_icmp },
 		{ IP_PROTO_ICMPV6, 6, decode_icmpv6 },
 	};

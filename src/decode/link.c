@@ -78,7 +78,7 @@ enum packet_status decode_ethertype(struct packet *p, struct cursor *c)
 	return PACKET_STATUS_UNSUPPORTED;
 }
 
-static enum packet_status decode_ethernet(struct packet *p, struct cursor *c)
+enum packet_status decode_ethernet(struct packet *p, struct cursor *c)
 {
 	p->eth_dst = cursor_mac(c);
 	p->eth_src = cursor_mac(c);
@@ -230,6 +230,8 @@ void packet_decode(const struct frame *frame, uint32_t linktype,
 		.ts_ns = frame->ts_ns,
 		.frame = frame->number,
 		.interface = frame->interface,
+		.packet_id = frame->packet_id,
+		.dropped = frame->dropped,
 		.wire_len = frame->len,
 		.cut_bytes = frame->len - frame->caplen,
 		.cut = frame->len - frame->caplen,

@@ -2,7 +2,8 @@
  * One decoded packet: the headers that the rest of the program looks at.
  *
  * A packet is a plain value; pointers in it borrow from the frame.  Integers are
- * in host byte order.  Nothing below a tunnel header is decoded.
+ * in host byte order.  Nothing below a tunnel header is decoded: what it carries
+ * is a packet of its own, see packet_decode_inner().
  */
 #ifndef PCAPDIAG_DECODE_PACKET_H
 #define PCAPDIAG_DECODE_PACKET_H
@@ -55,6 +56,7 @@ enum tcp_flag {
 #define IP_PROTO_ICMP 1
 #define IP_PROTO_TCP 6
 #define IP_PROTO_UDP 17
+#define IP_PROTO_GRE 47
 #define IP_PROTO_ICMPV6 58
 
 #define ICMP_ECHO_REPLY 0
@@ -73,6 +75,8 @@ enum tcp_flag {
 #define PORT_DNS 53
 #define PORT_DHCP_SERVER 67
 #define PORT_DHCP_CLIENT 68
+#define PORT_VXLAN 4789
+#define PORT_GENEVE 6081
 
 /** struct arp_header - ARP for Ethernet and IPv4 (RFC 826) */
 struct arp_header {
@@ -148,9 +152,30 @@ struct dhcp_header {
 	uint8_t prefix_bits;    /* option 1; 0: none */
 };
 
+enum tunnel_kind {
+	TUNNEL_KIND_NONE,
+	TUNNEL_KIND_VXLAN,
+	TUNNEL_KIND_GENEVE,
+	TUNNEL_KIND_GRE,
+};
+
+/**
+ * struct tunnel - What carries a packet inside another
+ * @ethertype:	of what is inside
+ * @has_id:	always but for GRE without a key
+ * @id:		VNI of VXLAN and Geneve, key of GRE: one network each
+ */
+struct tunnel {
+	enum tunnel_kind kind;
+	uint16_t ethertype;
+	bool has_id;
+	uint32_t id;
+};
+
 /**
  * struct packet - One frame, decoded
  * @ts_ns, @frame, @interface: as in struct frame
+ * @packet_id, @dropped: likewise
  * @cut:	bytes of the frame that the snap length cut off
  * @direction:	from the frame's flags or the cooked header
  * @ifindex:	SLL2 interface index; -1: none
@@ -161,6 +186,8 @@ struct dhcp_header {
  * @ip_length:	bytes of the IP packet as its header says (0: offload)
  * @payload:	captured bytes behind the last decoded header
  * @payload_len: how many there were on the wire
+ * @carries:	the tunnel header that it ends with: @payload is the packet inside
+ * @within:	the tunnel that it came out of
  */
 struct packet {
 	enum packet_status status;
@@ -168,6 +195,8 @@ struct packet {
 	int64_t ts_ns;
 	uint64_t frame;
 	uint32_t interface;
+	uint64_t packet_id;
+	bool dropped;
 	uint32_t wire_len;
 	uint32_t cut_bytes; /* of the frame, by the snap length */
 	bool is_quoted;     /* decoded up to the IP header only */
@@ -202,6 +231,8 @@ struct packet {
 	struct dhcp_header dhcp;
 	struct cursor payload;
 	uint32_t payload_len;
+	struct tunnel carries;
+	struct tunnel within;
 };
 
 /**
@@ -211,6 +242,15 @@ struct packet {
  */
 void packet_decode(const struct frame *frame, uint32_t linktype,
                    struct packet *packet);
+
+/**
+ * packet_decode_inner() - Decode what @outer carries through a tunnel
+ *
+ * Only one tunnel deep: a tunnel inside a tunnel stays closed.
+ *
+ * Return: false if it carries nothing
+ */
+bool packet_decode_inner(const struct packet *outer, struct packet *inner);
 
 /** packet_is_icmp_error() - An ICMP or ICMPv6 message that quotes another */
 bool packet_is_icmp_error(const struct packet *p);

@@ -100,6 +100,8 @@ enum packet_status decode_udp(struct packet *p, struct cursor *c)
 		{ PORT_DNS, decode_dns },
 		{ PORT_DHCP_SERVER, decode_dhcp },
 		{ PORT_DHCP_CLIENT, decode_dhcp },
+		{ PORT_VXLAN, decode_vxlan },
+		{ PORT_GENEVE, decode_geneve },
 	};
 
 	p->src_port = cursor_be16(c);

@@ -45,6 +45,15 @@ struct name {
 static const struct name names[CLAIM_FIELD_COUNT] = {
 	[CLAIM_INTERFACE] = { .name = "frame.interface_id" },
 	[CLAIM_IFINDEX] = { .name = "sll.ifindex" },
+	[CLAIM_VXLAN] = { .name = "vxlan.vni" },
+	[CLAIM_GENEVE] = { .name = "geneve.vni" },
+	[CLAIM_GRE_KEY] = { .name = "gre.key" },
+	[CLAIM_GRE_PLAIN] = { .name = "gre && !gre.key", .form = FORM_FLAG },
+	[CLAIM_TUNNELLED] = { .name = "vxlan || geneve || gre",
+	                      .form = FORM_FLAG },
+	[CLAIM_DROPPED] = { .name = "(frame.verdict.ebpf_xdp in {0, 1} || "
+	                            "frame.verdict.ebpf_tc == 2)",
+	                    .form = FORM_FLAG },
 	[CLAIM_TIME] = { .name = "frame.time_epoch", .form = FORM_TIME },
 	[CLAIM_ETH_SRC] = { .name = "eth.src",
 	                    .cooked = "sll.src.eth",
@@ -91,6 +100,10 @@ static const struct name names[CLAIM_FIELD_COUNT] = {
 	[CLAIM_QUOTED_DST] = { .name = "ip.dst",
 	                       .v6 = "ipv6.dst",
 	                       .form = FORM_IP },
+	[CLAIM_QUOTED_TCP_SRC_PORT] = { .name = "tcp.srcport" },
+	[CLAIM_QUOTED_UDP_SRC_PORT] = { .name = "udp.srcport" },
+	[CLAIM_QUOTED_ICMP_ID] = { .name = "icmp.ident",
+	                           .v6 = "icmpv6.echo.identifier" },
 	[CLAIM_NOT_QUOTED] = { .name = "!(icmp.type in {3, 4, 5, 11, 12})",
 	                       .v6 = "!(icmpv6.type in {1, 2, 3, 4})",
 	                       .form = FORM_FLAG },
@@ -158,6 +171,18 @@ void claim_negate_last(struct claim *c)
 	c->terms[c->n_terms - 1].negated = true;
 }
 
+void claim_drop(struct claim *c, enum claim_field field)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->n_terms; i++)
+		if (c->terms[i].field == field)
+			free(c->terms[i].values);
+		else
+			c->terms[kept++] = c->terms[i];
+	c->n_terms = kept;
+}
+
 static bool term_is_v6(const struct claim_term *t)
 {
 	switch (t->field) {
@@ -172,6 +197,12 @@ static bool term_is_v6(const struct claim_term *t)
 		return true;
 	case CLAIM_INTERFACE:
 	case CLAIM_IFINDEX:
+	case CLAIM_VXLAN:
+	case CLAIM_GENEVE:
+	case CLAIM_GRE_KEY:
+	case CLAIM_GRE_PLAIN:
+	case CLAIM_TUNNELLED:
+	case CLAIM_DROPPED:
 	case CLAIM_TIME:
 	case CLAIM_ETH_SRC:
 	case CLAIM_ETH_DST:
@@ -198,6 +229,9 @@ static bool term_is_v6(const struct claim_term *t)
 	case CLAIM_DNS_ID:
 	case CLAIM_DNS_RESPONSE:
 	case CLAIM_DHCP_TYPE:
+	case CLAIM_QUOTED_TCP_SRC_PORT:
+	case CLAIM_QUOTED_UDP_SRC_PORT:
+	case CLAIM_QUOTED_ICMP_ID:
 	case CLAIM_NOT_QUOTED:
 	case CLAIM_FIELD_COUNT:
 		break;

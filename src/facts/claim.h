@@ -17,11 +17,17 @@
 
 /* What a term looks at.  Names in the filter depend on the link type. */
 enum claim_field {
-	CLAIM_INTERFACE,      /* frame.interface_id; number */
-	CLAIM_IFINDEX,        /* sll.ifindex; number */
-	CLAIM_TIME,           /* frame.time_epoch; >= lo and <= hi, ns */
-	CLAIM_ETH_SRC,        /* mac */
-	CLAIM_ETH_DST,        /* mac; left out on cooked link types */
+	CLAIM_INTERFACE, /* frame.interface_id; number */
+	CLAIM_IFINDEX,   /* sll.ifindex; number */
+	CLAIM_VXLAN,     /* inside this VNI */
+	CLAIM_GENEVE,    /* likewise */
+	CLAIM_GRE_KEY,   /* inside GRE with this key */
+	CLAIM_GRE_PLAIN, /* inside GRE without a key; no value */
+	CLAIM_TUNNELLED, /* carries or is inside a tunnel; no value */
+	CLAIM_DROPPED,   /* the capture says that it ended here; no value */
+	CLAIM_TIME,      /* frame.time_epoch; >= lo and <= hi, ns */
+	CLAIM_ETH_SRC,   /* mac */
+	CLAIM_ETH_DST,   /* mac; left out on cooked link types */
 	CLAIM_ETH_TYPE_GROUP, /* the destination is broadcast or multicast */
 	CLAIM_ARP_OPCODE,
 	CLAIM_ARP_SRC_MAC,
@@ -50,6 +56,9 @@ enum claim_field {
 	CLAIM_DHCP_TYPE,
 	CLAIM_ND_TARGET,
 	CLAIM_QUOTED_DST, /* ip.dst of the packet that an ICMP error quotes */
+	CLAIM_QUOTED_TCP_SRC_PORT, /* and its ports or its id */
+	CLAIM_QUOTED_UDP_SRC_PORT,
+	CLAIM_QUOTED_ICMP_ID,
 	CLAIM_NOT_QUOTED, /* not an ICMP error: they quote other packets */
 	CLAIM_FIELD_COUNT,
 };
@@ -110,6 +119,9 @@ void claim_add_mac(struct claim *c, enum claim_field field, struct mac mac);
 void claim_add_time(struct claim *c, int64_t from_ns, int64_t to_ns);
 void claim_add_flag(struct claim *c, enum claim_field field); /* no value */
 void claim_negate_last(struct claim *c);
+
+/** claim_drop() - Take back all terms about @field */
+void claim_drop(struct claim *c, enum claim_field field);
 
 /** claim_filter() - Append the display filter (Wireshark 3.6 and later) */
 void claim_filter(const struct claim *c, struct strbuf *out);

@@ -20,6 +20,7 @@ static void free_capture(struct incident_capture *capture)
 	for (size_t i = 0; i < capture->n_points; i++) {
 		free(capture->points[i].id);
 		free(capture->points[i].name);
+		free(capture->points[i].tunnel);
 	}
 	free(capture->points);
 	free(capture->file);

@@ -27,10 +27,12 @@ enum point_kind {
  * struct incident_point - One observation point
  * @id:		"host:0/2": role, interface over the whole file, ifindex
  * @name:	interface name as far as the file tells, or NULL
+ * @tunnel:	"VXLAN 100" where its packets come out of a tunnel, or NULL
  */
 struct incident_point {
 	char *id;
 	char *name;
+	char *tunnel;
 	enum point_kind kind;
 	uint32_t linktype;
 	uint32_t interface;

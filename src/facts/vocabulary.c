@@ -447,6 +447,17 @@ static const struct field_info fields[FIELD_COUNT] = {
 	[FIELD_NIC_UNHEARD_TIME] =
 		ROW(NIC, "unheard.time", DURATION,
 	            "from the last that arrived until it spoke"),
+	[FIELD_NIC_DOUBLED] =
+		ROW(NIC, "doubled.packets", NUMBER,
+	            "packets for it that came twice at once, to the letter"),
+	[FIELD_NIC_DOUBLED_OF] =
+		ROW(NIC, "doubled.of", NUMBER, "packets for it in all"),
+	[FIELD_NIC_DOUBLED_PERCENT] =
+		ROW(NIC, "doubled.percent", NUMBER, "their share of these"),
+	[FIELD_NIC_DOUBLED_OUT_PERCENT] =
+		ROW(NIC, "doubled.out_percent", NUMBER,
+	            "the same share of what it sent: as large where the "
+	            "capture itself takes everything twice"),
 
 	[FIELD_LOSS_SEGMENTS] = ROW(LOSS, "segments", NUMBER,
 	                            "TCP segments with data that came there"),

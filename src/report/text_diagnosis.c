@@ -9,11 +9,24 @@
 #define INDENT 2
 #define COLUMN 12
 #define FILTER_INDENT 2
-#define FILE_COLUMNS_MAX 32
+/* A longer name has a line to itself. */
+#define FILE_COLUMNS_MAX 24
 
 /* More than that is for machines: the JSON report has all. */
 #define SUBJECTS_MAX 8
 #define EVIDENCE_MAX 12
+
+/* " (eth0)", " (eth0, inside VXLAN 100)"; nothing where the file is enough */
+static void put_point_name(const struct incident_capture *c,
+                           const struct incident_point *p, struct strbuf *out)
+{
+	if (p->tunnel && p->name)
+		strbuf_printf(out, " (%s, inside %s)", p->name, p->tunnel);
+	else if (p->tunnel)
+		strbuf_printf(out, " (inside %s)", p->tunnel);
+	else if (p->name || c->n_points > 1)
+		strbuf_printf(out, " (%s)", p->name ? p->name : p->id);
+}
 
 static void put_point(const struct incident *incident, const char *id,
                       struct strbuf *out)
@@ -26,13 +39,12 @@ static void put_point(const struct incident *incident, const char *id,
 		return;
 	}
 	if (c->role == CAPTURE_ROLE_VM && p->kind == POINT_KIND_GUEST_NIC &&
-	    c->n_points == 1) {
+	    c->n_points == 1 && incident->n_nics < 2) {
 		strbuf_puts(out, "the guest's NIC");
 		return;
 	}
 	strbuf_puts(out, capture_title(incident, c));
-	if (p->name || c->n_points > 1)
-		strbuf_printf(out, " (%s)", p->name ? p->name : p->id);
+	put_point_name(c, p, out);
 }
 
 static void put_limits(const struct incident *incident,
@@ -239,7 +251,7 @@ static void put_claim_file(const struct incident *incident,
 
 	strbuf_puts(out, capture_title(incident, c));
 	if (c->n_points > 1)
-		strbuf_printf(out, " (%s)", p->name ? p->name : p->id);
+		put_point_name(c, p, out);
 }
 
 static size_t file_columns(const struct incident *incident,
@@ -252,11 +264,11 @@ static size_t file_columns(const struct incident *incident,
 
 		put_claim_file(incident,
 		               &incident->claims[d->evidence[i].claim], &file);
-		if (file.len > most)
+		if (file.len > most && file.len <= FILE_COLUMNS_MAX)
 			most = file.len;
 		strbuf_free(&file);
 	}
-	return most < FILE_COLUMNS_MAX ? most : FILE_COLUMNS_MAX;
+	return most;
 }
 
 static void one_proof(const struct wrap *w, const struct incident *incident,
@@ -274,7 +286,12 @@ static void one_proof(const struct wrap *w, const struct incident *incident,
 	claim_filter(claim, &filter);
 
 	wrap_label(w, INDENT, label, COLUMN);
-	wrap_padded(w, strbuf_text(&file), columns);
+	if (file.len > FILE_COLUMNS_MAX) {
+		wrap_prose(w, COLUMN, strbuf_text(&file));
+		wrap_label(w, INDENT, "", COLUMN + columns);
+	} else {
+		wrap_padded(w, strbuf_text(&file), columns);
+	}
 	wrap_prose(w, COLUMN + columns, strbuf_text(&text));
 	wrap_verbatim(w, COLUMN + FILTER_INDENT, strbuf_text(&filter));
 	strbuf_free(&file);

@@ -61,6 +61,12 @@ void wrap_prose(const struct wrap *w, unsigned int column, const char *text)
 		put_safe(w->out, text, n);
 		at += columns;
 		at_start = at_start && n == 0;
+		if (text[n] == '\n') {
+			strbuf_puts(w->out, "\n");
+			put_spaces(w->out, column);
+			at = column;
+			at_start = true;
+		}
 		text += n + (text[n] != '\0');
 	}
 	strbuf_puts(w->out, "\n");

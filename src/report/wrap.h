@@ -21,7 +21,7 @@ struct wrap {
 };
 
 /**
- * wrap_prose() - Append @text, broken at spaces, and a newline
+ * wrap_prose() - Append @text, broken at spaces and at newlines, and a newline
  * @column:	column where the text begins, also on the lines after the first;
  *		the first has been written up to there
  *

@@ -74,7 +74,10 @@ static bool is_copy(struct flow_table *t, const struct flow *f,
 		newest->last_ttl = p->ttl;
 		newest->turns++; /* at most as often as the TTL allows */
 	}
-	return turned || gap_ns < COPY_NS;
+	if (!turned && gap_ns >= COPY_NS)
+		return false;
+	newest->dropped = p->dropped; /* where it was seen last */
+	return true;
 }
 
 uint32_t flow_table_add_try(struct flow_table *t, uint32_t flow,
@@ -109,6 +112,7 @@ uint32_t flow_table_add_try(struct flow_table *t, uint32_t flow,
 		                         p->direction == FRAME_DIRECTION_IN),
 		.ttl = p->ttl,
 		.last_ttl = p->ttl,
+		.dropped = p->dropped,
 	};
 	f->newest = t->n_tries;
 	f->n_tries++;
@@ -157,6 +161,7 @@ void flow_table_answer(struct flow_table *t, uint32_t i, const struct packet *p,
 	struct try *try = &t->tries[i];
 	struct flow *f = &t->flows[try->flow];
 
+	try->answer_dropped = p->dropped;
 	if (try->n_answers < UINT16_MAX)
 		try->n_answers++;
 	if (try->answer == TRY_ANSWERED ||

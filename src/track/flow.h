@@ -149,6 +149,8 @@ enum try_answer {
  * @last_ttl:	of the newest copy of the request at this point
  * @turns:	how often the same packet came by again with a smaller TTL
  * @unicast:	sent to one machine, as far as the frame tells
+ * @dropped, @answer_dropped: the capture itself says that the request, an
+ *		answer, went no further than this point
  * @undone:	the client's side refused the answer (a reset after a SYN-ACK,
  *		a port unreachable for a UDP answer)
  */
@@ -178,6 +180,8 @@ try {
 	enum refusal refusal;
 	struct in6_addr refused_by;
 	bool undone;
+	bool dropped;
+	bool answer_dropped;
 };
 
 /** struct flow_table - Zero-initialised is empty; owns its arrays */

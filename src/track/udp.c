@@ -11,6 +11,8 @@
 #define LEASES_MAX 4096
 #define SEARCH_MAX 4096
 
+#define UDP_TRIES_MAX 16
+
 #define DHCP_OFFER 2
 #define DHCP_ACK 5
 
@@ -110,9 +112,8 @@ static void track_other(struct point *point, const struct packet *p)
 	flow = flow_table_get(&point->flows, &as_client);
 	if (flow == FLOW_NONE)
 		return;
-	/* Until somebody answers, each packet may be a request. */
-	if (point->flows.flows[flow].received == 0 &&
-	    point->flows.flows[flow].n_tries < 16)
+	/* Each packet may be a request; the first ones tell enough. */
+	if (point->flows.flows[flow].n_tries < UDP_TRIES_MAX)
 		flow_table_add_try(&point->flows, flow, p, p->ip_id);
 	flow_table_note_client(&point->flows, flow, p);
 }

@@ -26,8 +26,27 @@ def add(name, why, function, *arguments, **options):
     ALL[name] = function, why, options, arguments
 
 
+class Several:
+    """Captures that begin and end together."""
+
+    def __init__(self, parts):
+        self.parts = parts
+
+    def ready(self):
+        for part in self.parts:
+            part.ready()
+
+    def pause(self, after, seconds):
+        self.parts[0].pause(after, seconds)
+
+    def stop(self):
+        for part in self.parts:
+            part.stop()
+
+
 class Scenario:
-    def __init__(self, name, seed, attempt, mode='bridged', point='uplink', seconds=None, quiet=False, overlap=False):
+    def __init__(self, name, seed, attempt, mode='bridged', point='uplink', seconds=None, quiet=False, overlap=False,
+                 apart=False):
         self.name, self.seed, self.mode, self.point = name, seed, mode, point
         self.rng = rng = random.Random(f'{seed}/{name}' + (f'/{attempt}' if attempt > 1 else ''))
         random.seed(rng.random())
@@ -45,11 +64,15 @@ class Scenario:
         self.pcapng = {role: rng.random() < 0.3 for role in ('host', 'vm')}
         self.compression = {role: rng.choice([None] * 7 + ['gz', 'zst']) for role in ('host', 'vm')}
         self.windows = {'host': (0, self.seconds), 'vm': (0, self.seconds)}
+        self.synthetic = ''
+        self.changes = []  # made to the files once they are verified
         self.actions, self.checks, self.troubled = [], [], set()
         self.avoided, self.quiet, self.inbound = set(), quiet, mode in ('bridged', 'routed')
         self.audited = True
         self.expected = {'verdict': 'healthy', 'diagnoses': []}
         self.swap_roles = self.same_file = False
+        self.apart = apart  # each point of the host in a file of its own: host, host2 …
+        self.devices = ['eth0']  # of the guest, captured into vm, vm2 …
         self.stranger = None
 
     # What a scenario says.
@@ -243,27 +266,27 @@ class Scenario:
         return [names.get(part, part) for part in point.split('+')]
 
     def take(self, role, folder):
-        """Starts a capture; the returned function stops it and gives the path."""
+        """Starts the captures of a role; the returned function gives {name: path} once they have been stopped."""
+        if role == 'host' and not self.apart:
+            return self.take_points(folder)
+        space, interfaces = (self.w.vm.ns, self.devices) if role == 'vm' else (self.w.host.ns, self.points(self.point))
+        options = {'snaplen': self.snaplen[role], 'nano': self.nano[role], 'expression': self.filters[role],
+                   'more': self.more[role]}
+        paths = {role + (str(number) if number > 1 else ''): interface for number, interface in enumerate(interfaces, 1)}
+        parts = {name: capture.Capture(space, [interface], os.path.join(folder, name + '.pcap'), **options)
+                 for name, interface in paths.items()}
+        return Several(list(parts.values())), lambda: {name: part.path for name, part in parts.items()}
+
+    def take_points(self, folder):
+        role = 'host'
         path = os.path.join(folder, role + '.pcap')
         options = {'snaplen': self.snaplen[role], 'nano': self.nano[role], 'expression': self.filters[role],
                    'more': self.more[role]}
-        if role == 'vm':
-            one = capture.Capture(self.w.vm.ns, ['eth0'], path, **options)
-            return one, lambda: path
         interfaces = self.points(self.point)
         if len(interfaces) > 1 and self.rng.random() < 0.35:
             parts = [capture.Capture(self.w.host.ns, [interface], f'{path}{number}', **options)
                      for number, interface in enumerate(interfaces)]
-
-            class Both:
-                def ready(self):
-                    for part in parts:
-                        part.ready()
-
-                def stop(self):
-                    for part in parts:
-                        part.stop()
-            return Both(), lambda: capture.to_pcapng(path, [part.path for part in parts])
+            return Several(parts), lambda: {role: capture.to_pcapng(path, [part.path for part in parts])}
         if len(interfaces) > 1:
             path += 'ng'
         if self.point == 'sll1':
@@ -273,7 +296,7 @@ class Scenario:
         def finish():
             if len(interfaces) > 1:
                 capture.plain_section_headers(path)
-            return path
+            return {role: path}
         return one, finish
 
     def start_actions(self, base, chosen):
@@ -316,7 +339,7 @@ class Scenario:
                     taken.pause(*self.pause[role])
                 time.sleep(max(0, base + end + late[role] - 0.3 - time.time()))
                 taken.stop()
-                files[role] = finish()
+                files.update(finish())
             except Exception as error:
                 errors.append(error)
         threads = [threading.Thread(target=one, args=(role,)) for role in ('host', 'vm')]
@@ -362,8 +385,11 @@ class Scenario:
                     raise NotAsClaimed(f'hardly any healthy traffic: {seen}')
 
     def write(self, files, target):
-        if self.offset or self.drift:
-            capture.shift_pcap(files['vm'], self.offset, self.drift)
+        for change in self.changes:
+            change(files)
+        for name in files:
+            if name.startswith('vm') and (self.offset or self.drift):
+                capture.shift_pcap(files[name], self.offset, self.drift)
         if self.same_file:
             files = {'host': files['host'], 'vm': files['host']}
         elif self.swap_roles:
@@ -373,16 +399,16 @@ class Scenario:
             name = os.path.join(target, role + '.' + path.rsplit('.', 1)[1])
             with open(path, 'rb') as source, open(name, 'wb') as copy:
                 copy.write(source.read())
-            if self.pcapng[role] and name.endswith('.pcap') and not self.same_file:
+            if self.pcapng[role.rstrip('23')] and name.endswith('.pcap') and not self.same_file:
                 name = capture.to_pcapng(name)
-            method = self.compression[role]
+            method = self.compression[role.rstrip('23')]
             if os.path.getsize(name) > 230000:
                 method = 'zst'
             name = capture.compress(name, method)
             counts.append(f'{os.path.basename(name)} {os.path.getsize(name) // 1024} KiB')
         expected = {key: value for key, value in self.expected.items() if value is not None}
         expected['origin'] = ('captured in network namespaces of a Linux kernel with tcpdump by tests/lab '
-                              f'(seed {self.seed})')
+                              f'(seed {self.seed})') + self.synthetic
         with open(os.path.join(target, 'expect.json'), 'w', encoding='utf-8') as file:
             json.dump(expected, file, indent=1, ensure_ascii=False)
             file.write('\n')
@@ -412,4 +438,7 @@ import scenarios_l2  # noqa: E402,F401
 import scenarios_l3  # noqa: E402,F401
 import scenarios_l4  # noqa: E402,F401
 import scenarios_loss  # noqa: E402,F401
+import scenarios_nat  # noqa: E402,F401
+import scenarios_noise  # noqa: E402,F401
+import scenarios_points  # noqa: E402,F401
 import scenarios_v6  # noqa: E402,F401

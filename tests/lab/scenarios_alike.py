@@ -290,7 +290,7 @@ def strict_guest(s):
 
         def finish():
             capture.plain_section_headers(path)
-            return path
+            return {role: path}
         return one, finish
     s.take = take
     s.expect(offset_s=0, mode=None, absent=['ip-asymmetric-route', 'gw-no-default-route'])

@@ -103,7 +103,7 @@ def two_nics(s, strict):
 
         def finish():
             capture.plain_section_headers(path)
-            return path
+            return {role: path}
         return one, finish
     s.take = take
     s.expect(offset_s=0, mode=None)

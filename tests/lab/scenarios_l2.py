@@ -218,6 +218,7 @@ add('arp-stale-entry-peer', "A LAN machine keeps sending to an old MAC of the gu
 
 def detached(s, how='whole'):
     w = s.w
+    asked = [w.host.ip] if how == 'host-answers' else [w.s1.ip, w.s2.ip, w.router.ip]
     s.audited = False
     off = f'link set {w.port_name} nomaster'
     if how == 'midway':
@@ -228,11 +229,13 @@ def detached(s, how='whole'):
         s.offset = s.drift = 0
         s.expect(offset_s=None)
     for number in range(6):
-        s.at(4.2 + 0.3 * number, w.vm, traffic.ping, s.rng.choice([w.s1.ip, w.s2.ip, w.router.ip]), 5, 0.9)
+        s.at(4.2 + 0.3 * number, w.vm, traffic.ping, s.rng.choice(asked), 5, 0.9)
     own = f'eth.src == {w.vm.mac}'
     if how != 'midway':
         s.check('vm', own, '>= 15')
-        s.check('vm', f'eth.dst == {w.vm.mac}', '== 0')
+        s.check('vm', f'eth.dst == {w.vm.mac} && arp.src.proto_ipv4 == {w.host.ip}',
+                '>= 1' if how == 'host-answers' else '== 0')
+        s.check('vm', f'eth.dst == {w.vm.mac} && ip', '== 0')
         s.check('host', s.at_point(1, f'eth.addr == {w.vm.mac}'), '== 0')
     if '+' in s.point:
         s.check('host', s.at_point(0, own), '>= 15')
@@ -247,6 +250,10 @@ add('l2-vnic-detached-uplink', "The guest's port is in no bridge: the guest asks
     'neighbours talking and no frame of the guest.', detached)
 add('l2-vnic-detached-two-points', "The guest's frames are at its port and none is at the uplink; nothing reaches the port.",
     detached, point='port+uplink')
+add('l2-vnic-detached-host-answers', "The guest's port is in no bridge: the host answers ARP for its own address there, with the "
+    "port's MAC, and nothing else; the uplink shows its neighbours talking and no frame of the guest.", detached, 'host-answers')
+add('l2-vnic-detached-host-answers-two', "The guest's port is in no bridge, and only the host answers ARP there; port and uplink "
+    'were captured.', detached, 'host-answers', point='port+uplink')
 
 
 def duplicate_mac(s):

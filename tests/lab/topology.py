@@ -1,6 +1,7 @@
 """One guest on one hypervisor host in one LAN with a router and an internet."""
 import ipaddress
 
+import relay
 from netns import Namespace, link
 
 GUEST_OUIS = ['52:54:00', '00:50:56', '00:0c:29', '08:00:27', '00:15:5d', 'bc:24:11', '00:16:3e']
@@ -167,6 +168,55 @@ class World:
         self.net.ns.ip(f'route add {prefix}.0/24 via 203.0.113.1')
         for machine in (self.s3, self.g3):
             self.address(machine, 'eth0', f'{machine.ip}/24', f'{prefix}.1')
+
+    def overlay(self, kind, number):
+        """The guests' frames leave the host in a tunnel (vxlan, geneve, gre) to the switch, or with a tag (vlan)."""
+        self.underlay = f'10.{self.rng.randint(251, 254)}.{self.rng.randint(0, 250)}'
+        ends = [(self.host.ns, self.uplink_name, self.bridge_name, f'{self.underlay}.1', f'{self.underlay}.2'),
+                (self.switch.ns, 'up0', 'lan0', f'{self.underlay}.2', f'{self.underlay}.1')]
+        for namespace, interface, bridge, local, remote in ends:
+            namespace.ip(f'link set {interface} nomaster mtu 1600')
+            if kind != 'vlan':
+                namespace.ip(f'addr add {local}/24 dev {interface}')
+        for namespace, interface, bridge, local, remote in ends:
+            if kind == 'vxlan':
+                namespace.ip(f'link add inner type vxlan id {number} local {local} remote {remote} dstport 4789 dev {interface}')
+            else:
+                file = relay.device(namespace, 'inner')
+                carrier = {'geneve': lambda: relay.Geneve(namespace, local, remote, number),
+                           'gre': lambda: relay.Gre(namespace, local, remote, number),
+                           'vlan': lambda: relay.Vlan(namespace, interface, number)}[kind]()
+                relay.connect(file, carrier)
+            namespace.ip(f'link set inner mtu 1500 master {bridge}', 'link set inner up')
+
+    def macvtap(self):
+        """The guests sit on the host's NIC itself, not on a bridge: what they send to the host leaves by the wire."""
+        host = self.host.ns
+        host.ip(f'link set {self.uplink_name} nomaster', f'link del {self.bridge_name}',
+                f'addr add {self.host.ip}/24 brd + dev {self.uplink_name}', f'route add default via {self.router.ip}')
+        self.bridge_name = self.uplink_name
+        for machine in (self.vm, *self.guests):
+            machine.ns.ip('link del eth0')
+            host.ip(f'link add link {self.uplink_name} name mv0 address {machine.mac} netns /proc/self/fd/{machine.ns.fd} '
+                    'type macvlan mode bridge', fds=(machine.ns.fd,))
+            machine.ns.ip('link set mv0 name eth0')
+            self.address(machine, 'eth0', f'{machine.ip}/24', self.gateway)
+
+    def routed_tunnel(self, number=0):
+        """The host routes its guests' packets to the router inside GRE, IP in IP."""
+        self.host.ns.ip(f'link set {self.uplink_name} mtu 1600')
+        self.switch.ns.ip('link set up0 mtu 1600', 'link set p0 mtu 1600')
+        self.router.ns.ip('link set eth0 mtu 1600')
+        self.router.ns.sysctl(ipv4__conf__all__send_redirects=0, ipv4__conf__eth0__send_redirects=0)
+        for machine, peer in ((self.host, self.router), (self.router, self.host)):
+            file = relay.device(machine.ns, 'inner', relay.IFF_TUN)
+            relay.connect(file, relay.Gre(machine.ns, machine.ip, peer.ip, number, 0x800))
+            machine.ns.ip('link set inner mtu 1500 up')
+        self.host.ns.ip(f'rule add iif {self.bridge_name} lookup 100 priority 100', f'route add default dev inner table 100',
+                        f'route add {self.vm_net} dev {self.bridge_name} table 100')
+        self.router.ns.ip(f'route replace {self.vm_net} dev inner')
+        for machine in (self.s1, self.s2):
+            machine.ns.ip(f'route replace {self.vm_net} via {self.router.ip}')
 
     def address(self, machine, device, address, gateway):
         lines = [f'link set {device} up']

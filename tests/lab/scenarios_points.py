@@ -1,0 +1,297 @@
+"""Several files, tunnels around the guest's frames, tags on one side, several addresses."""
+import pktmon
+import traffic
+from netns import link
+from scenario import add
+from scenarios import arp_reply, arp_request, echo, syn
+from topology import Machine
+
+
+# A file for each point
+
+def apart_healthy(s):
+    s.check('host', f'tcp.flags == 0x012 && ip.dst == {s.w.vm.ip}', '>= 3')
+    s.check('host2', f'tcp.flags == 0x012 && ip.dst == {s.w.vm.ip}', '>= 3')
+
+
+add('points-apart-healthy', "The guest's port and the uplink were captured into a file each; everything works.", apart_healthy,
+    point='port+uplink', apart=True)
+
+
+def apart_lost(s):
+    w, target = s.w, s.w.s2.ip
+    w.bridge_drop(f'ether type ip ip saddr {w.vm.ip} ip daddr {target} tcp dport 80 tcp flags & (syn | ack) == syn')
+    s.tries(target, pings=0)
+    s.fails(('tcp', target))
+    for name in ('vm', 'host'):
+        s.check(name, syn(w.vm.ip, target, 80), '>= 4')
+    s.check('host2', syn(w.vm.ip, target, 80), '== 0')
+    s.fault('tcp-syn-unanswered', 'host', 'from-guest', f'{w.vm.ip} > {target}:80/tcp')
+
+
+add('points-apart-lost', "A filter on the host's bridge drops the guest's SYNs to one server; port and uplink were captured into "
+    'a file each.', apart_lost, point='port+uplink', apart=True)
+
+
+# Two NICs, a file each
+
+def second_nic(s):
+    w = s.w
+    w.second_segment()
+    w.vm2_ip, mac = f'{w.other_prefix}.77', w.mac([w.guest_oui])
+    link(w.vm.ns, 'eth1', mac, w.host.ns, 'vnet40', 'fe' + mac[2:])
+    w.host.ns.ip('link set vnet40 master br1', 'link set vnet40 up')
+    w.vm.ns.ip('link set eth1 up', f'addr add {w.vm2_ip}/24 brd + dev eth1')
+    s.devices = ['eth0', 'eth1']
+    s.expect(mode='bridged')
+    for number in range(3):
+        s.at(1.2 + 2.5 * number, w.vm, traffic.ping, w.g3.ip, 3, 0.4)
+        s.at(1.6 + 2.5 * number, w.s3, traffic.http_client, w.vm2_ip, 80, ['/', '/b/900'])
+
+
+def nics_healthy(s):
+    second_nic(s)
+    s.at(2, s.w.vm, traffic.ping, s.w.s3.ip, 9, 0.6)
+    s.check('vm2', echo(0, s.w.s3.ip, s.w.vm2_ip), '>= 8')
+    s.check('host2', echo(0, s.w.s3.ip, s.w.vm2_ip), '>= 8')
+
+
+def nics_lost(s):
+    second_nic(s)
+    w = s.w
+    w.bridge_drop(f'ether type ip ip saddr {w.s3.ip} ip daddr {w.vm2_ip} icmp type echo-reply')
+    s.at(2, w.vm, traffic.ping, w.s3.ip, 9, 0.6)
+    s.check('vm2', echo(8, w.vm2_ip, w.s3.ip), '>= 8')
+    s.check('vm2', echo(0, w.s3.ip, w.vm2_ip), '== 0')
+    s.check('host2', echo(0, w.s3.ip, w.vm2_ip), '>= 8')
+    s.fault('icmp-reply-lost-host', 'guest-host-path', 'to-guest', f'{w.vm2_ip} > {w.s3.ip}')
+
+
+add('points-two-nics-healthy', 'The guest has a NIC in each of two segments, each captured into a file of its own at both sides; '
+    'everything works.', nics_healthy, point='uplink+nic2', apart=True)
+add('points-two-nics-lost', "The guest has a NIC in each of two segments, each captured into a file of its own at both sides; a "
+    "filter on the second one's bridge drops echo replies for the guest.", nics_lost, point='uplink+nic2', apart=True)
+
+
+# Tunnels and tags
+
+def overlay(s, kind):
+    s.number = s.rng.randint(2, 4000)
+    s.w.overlay(kind, s.number)
+    field = {'vxlan': 'vxlan.vni', 'geneve': 'geneve.vni', 'gre': 'gre.key', 'vlan': 'vlan.id'}[kind]
+    s.check('host', f'{field} == {s.number} && tcp.flags == 0x012 && ip.dst == {s.w.vm.ip}', '>= 2')
+
+
+def overlay_healthy(s, kind):
+    overlay(s, kind)
+    if s.point != 'uplink':
+        s.expect(absent=['l2-duplicate-frames', 'l2-duplicate-mac'])
+
+
+def overlay_lost(s, kind):
+    """Echo requests to one server are lost in the host's bridge, before the tunnel."""
+    overlay(s, kind)
+    w, target = s.w, s.w.s2.ip
+    w.bridge_drop(f'ether type ip ip saddr {w.vm.ip} ip daddr {target} icmp type echo-request')
+    s.avoid(target)
+    s.fails(('icmp', target))
+    s.at(s.when(), w.vm, traffic.ping, target, 9, 0.55)
+    s.at(s.when() + 1, w.vm, traffic.http_client, target, 80, ['/', '/b/2400'])
+    s.check('vm', echo(8, w.vm.ip, target), '>= 8')
+    s.fault('icmp-lost-to-guest', s.gap, 'from-guest', f'{w.vm.ip} > {target}')
+
+
+def overlay_beyond(s, kind):
+    """SYNs to one server go out in the tunnel, and nothing comes back."""
+    overlay(s, kind)
+    w, target = s.w, s.w.s2.ip
+    w.drop(w.s2, 'input', f'ip saddr {w.vm.ip} tcp dport 8080')
+    s.tries(target, 8080, pings=0)
+    s.fails(('tcp', target))
+    s.check('vm', syn(w.vm.ip, target, 8080), '>= 4')
+    s.check('host', syn(w.vm.ip, target, 8080), '>= 4')
+    s.fault('tcp-syn-unanswered', 'beyond-host', 'from-guest', f'{w.vm.ip} > {target}:8080/tcp')
+
+
+for kind, title in (('vxlan', "The guest's frames leave the host in VXLAN"), ('geneve', "The guest's frames leave the host in Geneve"),
+                    ('gre', "The guest's frames leave the host in GRE"),
+                    ('vlan', "The guest's frames are untagged at its port and tagged at the uplink")):
+    add(f'{kind}-uplink-healthy', f'{title}; everything works.', overlay_healthy, kind)
+    add(f'{kind}-any-healthy', f'{title}; the host captured on all interfaces; everything works.', overlay_healthy, kind,
+        point='sll1' if kind == 'vlan' else 'any')
+    add(f'{kind}-lost-uplink', f'{title}; its echo requests to one server are lost before.', overlay_lost, kind)
+    add(f'{kind}-lost-two-points', f'{title}; its echo requests to one server are at its port and not at the uplink.',
+        overlay_lost, kind, point='port+uplink')
+    add(f'{kind}-beyond-uplink', f'{title}; a server drops its SYNs to one port.', overlay_beyond, kind)
+
+
+def overlay_strangers(s, kind='vxlan'):
+    """Another tenant has the same addresses, MACs included, in a tunnel of its own, and there all works."""
+    overlay_beyond(s, kind)
+    w = s.w
+    twin, server = Machine('twin', w.vm.mac, w.vm.ip), Machine('server', w.s2.mac, w.s2.ip)
+    for namespace, interface, local, remote, machine in [
+            (w.host.ns, w.uplink_name, f'{w.underlay}.1', f'{w.underlay}.2', twin),
+            (w.switch.ns, 'up0', f'{w.underlay}.2', f'{w.underlay}.1', server)]:
+        namespace.ip('link add others type bridge stp_state 0 forward_delay 0 mcast_snooping 0', 'link set others up',
+                     f'link add inner2 type vxlan id {s.number + 1} local {local} remote {remote} dstport 4789 dev {interface}',
+                     'link set inner2 mtu 1500 master others', 'link set inner2 up')
+        link(machine.ns, 'eth0', machine.mac, namespace, 'twin0', w.machine_mac())
+        namespace.ip('link set twin0 master others', 'link set twin0 up')
+        w.address(machine, 'eth0', f'{machine.ip}/24', None)
+    traffic.in_thread(server.ns, traffic.http_server, '0.0.0.0', 8080)
+    for number in range(5):
+        s.at(1 + 1.5 * number, twin, traffic.http_client, server.ip, 8080, ['/', '/b/900'])
+        s.at(1.3 + 1.5 * number, twin, traffic.ping, server.ip, 2, 0.3)
+    s.check('host', f'vxlan.vni == {s.number + 1} && tcp.flags == 0x012 && ip.dst == {w.vm.ip}', '>= 3')
+    s.expect(absent=['l2-duplicate-mac', 'arp-duplicate-ip'])
+
+
+add('vxlan-strangers', "A server drops the guest's SYNs; another tenant with the same addresses, in another VXLAN, works.",
+    overlay_strangers)
+
+
+def routed_gre(s, lost=False):
+    w = s.w
+    w.routed_tunnel(number := s.rng.choice([0, 7007]))
+    tunnel = f'gre.key == {number}' if number else 'gre'
+    s.check('host', f'{tunnel} && tcp.flags == 0x012 && ip.dst == {w.vm.ip}', '>= 3')
+    if not lost:
+        return
+    target = w.s2.ip
+    w.drop(w.s2, 'input', f'icmp type echo-request ip saddr {w.vm.ip}')
+    s.avoid(target)
+    s.fails(('icmp', target))
+    s.at(s.when(), w.vm, traffic.ping, target, 9, 0.55)
+    s.at(s.when() + 1, w.vm, traffic.http_client, target, 80, ['/', '/b/2400'])
+    for role in ('host', 'vm'):
+        s.check(role, echo(8, w.vm.ip, target), '>= 8')
+    s.fault('icmp-lost-beyond', 'beyond-host', 'from-guest', f'{w.vm.ip} > {target}')
+
+
+add('gre-routed-healthy', "The host routes its guest's packets to the router inside GRE; everything works.", routed_gre,
+    mode='routed')
+add('gre-routed-lost', "The host routes its guest's packets to the router inside GRE; a server drops its echo requests.",
+    routed_gre, True, mode='routed')
+
+
+# One packet seen many times
+
+def pktmon_file(s):
+    w = s.w
+    s.snaplen['host'] = None
+    s.nano['host'] = s.pcapng['host'] = False
+
+    def change(files):
+        path = files['host'] + 'ng'
+        pktmon.merge(files['host'], files.pop('host2'), path, w.vm.mac)
+        files['host'] = path
+    s.changes.append(change)
+    s.synthetic = ('; synthetic: tests/lab/pktmon.py put the frames of two host captures into one, with packet ids, directions '
+                   'and verdicts')
+    s.expect(absent=['l2-duplicate-frames'])
+
+
+def pktmon_healthy(s):
+    pktmon_file(s)
+    s.check('host2', f'tcp.flags == 0x012 && ip.dst == {s.w.vm.ip}', '>= 3')
+
+
+def pktmon_drop(s):
+    apart_lost(s)
+    pktmon_file(s)
+
+
+add('pktmon-healthy', "The host's capture shows each packet at three places under one packet id, as pktmon does; everything works.",
+    pktmon_healthy, point='port+uplink', apart=True)
+add('pktmon-drop', "The host's capture shows each packet at several places under one packet id, and for SYNs to one server that its "
+    'virtual switch dropped them.', pktmon_drop, point='port+uplink', apart=True)
+
+
+# Delivered twice
+
+def doubled(s, where='network'):
+    """All that goes to the guest is there twice: from the uplink on, or from its port on."""
+    w = s.w
+    namespace, inside, outside = {'network': (w.switch.ns, 'up0', ['p0', 'p1', 'p2']), 'port': (w.nic.ns, 'in', ['out'])}[where]
+    for device in outside:
+        namespace.nft(f'''table netdev lab{device} {{ chain double {{ type filter hook ingress device {device} priority 0;
+            ether daddr {w.vm.mac} dup to {inside}
+            }}
+            }}''')
+    for number in range(4):
+        s.at(1.5 + 2 * number, w.vm, traffic.ping, w.s1.ip, 4, 0.3)
+    s.check('vm', echo(0, w.s1.ip, w.vm.ip), '>= 20')
+    s.fault('l2-duplicate-frames', 'beyond-host' if where == 'network' else 'guest-host-path', 'to-guest')
+
+
+add('l2-duplicate-frames-network', 'The switch sends all frames for the guest to the host twice.', doubled)
+add('l2-duplicate-frames-port', "All frames for the guest are at the host's uplink and at the guest's port once, and in the guest "
+    'twice.', doubled, 'port', point='port+uplink')
+
+
+def lossy(s):
+    """One in twelve segments is lost on the way to the guest: they are sent again, and are no double frames."""
+    w = s.w
+    w.bridge_drop(f'ether daddr {w.vm.mac} ip protocol tcp tcp flags & (syn | ack) == ack numgen random mod 100 < 8')
+    for number in range(5):
+        s.at(1 + 1.7 * number, w.vm, traffic.http_client, w.s1.ip, 80, ['/b/60000'])
+    s.audited = False
+    s.expect(absent=['l2-duplicate-frames'])
+    s.fault('tcp-retrans-loss', 'host', 'to-guest')
+
+
+add('tcp-sent-again', 'One in twelve TCP segments for the guest is lost in the host and sent again; everything works.', lossy,
+    point='port+uplink')
+
+
+# The guest sits on the host's NIC
+
+def on_the_nic(s, tried=True):
+    w = s.w
+    w.macvtap()
+    s.avoid(w.host.ip)
+    for number in range(3):
+        s.at(1 + 3 * number, w.s1, traffic.ping, w.host.ip, 3, 0.4)
+        s.at(1.5 + 3 * number, w.host, traffic.http_client, w.s1.ip, 80, ['/', '/b/900'])
+    s.check('host', echo(0, w.host.ip, w.s1.ip), '>= 6')
+    if not tried:
+        return
+    s.fails(('arp', w.host.ip))
+    s.at(s.when(), w.vm, traffic.ping, w.host.ip, 8, 0.8)
+    for role in ('host', 'vm'):
+        s.check(role, arp_request(w.vm.ip, w.host.ip), '>= 4')
+        s.check(role, arp_reply(w.host.ip, w.vm.ip), '== 0')
+    s.expect(absent=['arp-target-silent', 'arp-lost-vswitch'])
+    s.fault('l2-macvtap-isolation', 'host', 'from-guest', f'{w.vm.ip} > {w.host.ip}')
+
+
+add('l2-macvtap-isolation', "The guest sits on the host's NIC (macvlan): it reaches the LAN, and never its own host.", on_the_nic)
+add('l2-macvtap-healthy', "The guest sits on the host's NIC (macvlan) and has nothing to say to its host.", on_the_nic, False)
+
+
+def host_ignores(s, kind='ping'):
+    """The host's firewall drops what its bridged guest sends to the host."""
+    w = s.w
+    s.avoid(w.host.ip)
+    s.audited = False
+    if kind == 'arp':
+        w.host.ns.nft(f'table arp lab {{ chain input {{ type filter hook input priority 0; arp saddr ip {w.vm.ip} drop\n}}\n}}')
+    else:
+        w.drop(w.host, 'input', f'icmp type echo-request ip saddr {w.vm.ip}')
+    for number in range(3):
+        s.at(1 + 3 * number, w.s1, traffic.ping, w.host.ip, 3, 0.4)
+    s.at(s.when(), w.vm, traffic.ping, w.host.ip, 8, 0.8)
+    s.expect(absent=['l2-macvtap-isolation'])
+    if kind == 'arp':
+        s.check('vm', arp_request(w.vm.ip, w.host.ip), '>= 4')
+        s.fault('arp-target-silent', None, 'from-guest', f'{w.vm.ip} > {w.host.ip}')
+    else:
+        s.check('vm', echo(8, w.vm.ip, w.host.ip), '>= 7')
+        s.fault('icmp-lost-beyond', None, 'from-guest', f'{w.vm.ip} > {w.host.ip}')
+
+
+add('l2-macvtap-host-firewall', "The host's firewall drops its bridged guest's pings to the host itself; the host captured at its "
+    'uplink.', host_ignores)
+add('l2-macvtap-host-arp', "The host does not answer its bridged guest's ARP requests for the host itself; the host captured on its "
+    'bridge.', host_ignores, 'arp', point='bridge')
