@@ -308,7 +308,16 @@ START_TEST(echo_to_a_group_is_no_try)
 	feed(p, 1 * S);
 	p.dst = addr("255.255.255.255");
 	feed(p, 2 * S);
+	p.dst = addr("10.0.0.255"); /* who knows the mask? */
+	p.has_eth_dst = true;
+	p.group = true;
+	feed(p, 3 * S);
+	p.has_eth_dst = p.group = false; /* cooked, on its way out */
+	feed(p, 4 * S);
 	ck_assert_uint_eq(t->n_tries, 0);
+	p.has_eth_dst = true;
+	feed(p, 5 * S);
+	ck_assert_uint_eq(t->n_tries, 1);
 }
 END_TEST
 

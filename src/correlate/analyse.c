@@ -100,6 +100,8 @@ static void name_points(struct scene *s)
 			if (p->ifindex >= 0)
 				strbuf_printf(&sb, "/%lld",
 				              (long long)p->ifindex);
+			if (p->side)
+				strbuf_printf(&sb, "/%s", p->side);
 			put_tunnel_id(p->tunnel, &sb);
 			p->id = strbuf_steal(&sb);
 		}
@@ -123,8 +125,9 @@ struct incident *analyse(struct capture *const *captures,
 	begin_captures(&s);
 	survey_run(&s);
 	roles_check(&s);
-	name_points(&s);
 	guest_find(&s);
+	sides_split(&s);
+	name_points(&s);
 	align_run(&s);
 	chains_build(&s);
 	path_find(&s);
@@ -142,6 +145,7 @@ struct incident *analyse(struct capture *const *captures,
 	nic_facts(&s);
 	capture_facts(&s);
 	questions_count_frames(&s);
+	sides_limit_claims(&s);
 	if (s.hints->platform)
 		s.incident->platform = s.hints->platform;
 	scene_free(&s);

@@ -82,6 +82,12 @@ static bool get_tunnelled(const struct packet *p, struct subject *out)
 	       p->carries.kind != TUNNEL_KIND_NONE;
 }
 
+static bool get_outgoing(const struct packet *p, struct subject *out)
+{
+	(void)out;
+	return p->direction == FRAME_DIRECTION_OUT;
+}
+
 static bool get_dropped(const struct packet *p, struct subject *out)
 {
 	(void)out;
@@ -328,6 +334,7 @@ static const struct {
 	[CLAIM_GRE_KEY] = { get_gre_key, COMPARE_NUMBER },
 	[CLAIM_GRE_PLAIN] = { get_gre_plain, COMPARE_NOTHING },
 	[CLAIM_TUNNELLED] = { get_tunnelled, COMPARE_NOTHING },
+	[CLAIM_OUTGOING] = { get_outgoing, COMPARE_NOTHING },
 	[CLAIM_DROPPED] = { get_dropped, COMPARE_NOTHING },
 	[CLAIM_TIME] = { get_time, COMPARE_RANGE },
 	[CLAIM_ETH_SRC] = { get_eth_src, COMPARE_MAC },

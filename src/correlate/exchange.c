@@ -144,20 +144,6 @@ static void set_times(struct fact *f, int64_t first_ns, int64_t last_ns)
 	fact_set_number(f, FIELD_SPAN, last_ns - first_ns);
 }
 
-static void set_refusal(const struct sorter *so, const struct run *run,
-                        struct fact *f)
-{
-	const struct try *try = run_refused_try(so->scene, so->visibility, run);
-
-	fact_set_enum(f, FIELD_REFUSAL,
-	              (int)(try ? try->refusal : REFUSAL_NONE));
-	if (try)
-		fact_set_enum(f, FIELD_REFUSED_BY,
-		              run_party(so->scene, run, &try->refused_by));
-	else
-		fact_set_absent(f, FIELD_REFUSED_BY);
-}
-
 static bool next_hop_alive(const struct scene *s, const struct in6_addr *ip)
 {
 	for (size_t i = 0; i < s->guest.n_gateways; i++)
@@ -191,7 +177,7 @@ static void write_run(const struct sorter *so, struct run *run, uint32_t ports)
 		fact_set_mac(f, FIELD_SERVER_MAC, flow->server_mac);
 	run_add_counts(s, run, f);
 	run_add_location(s, run, f);
-	set_refusal(so, run, f);
+	run_add_refusal(s, so->visibility, run, f);
 	run_add_refusal_ttl(s, run, f);
 	fact_set_absent(f, FIELD_FORGOTTEN_BY);
 	fact_set_bool(f, FIELD_STALLED, run->chains[0]->stall.stalled);

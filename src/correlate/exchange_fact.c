@@ -67,6 +67,8 @@ void exchange_describe(const struct scene *s, const struct visibility *v,
 	fact_set_bool(f, FIELD_GUEST_IS_END,
 	              role == TRY_ROLE_FROM_GUEST || role == TRY_ROLE_TO_GUEST);
 	fact_set_enum(f, FIELD_MODE, s->guest.mode);
+	if (s->uplink_seen)
+		fact_set_bool(f, FIELD_UPLINK_SEEN, true);
 	set_server(s, v, key, f);
 	set_labels(s, key, role, f);
 }
@@ -77,6 +79,7 @@ struct counts {
 	int64_t undone_host, undone_vm;
 	int64_t translated, untranslated, private_source;
 	int64_t dst_mac_guest, dst_mac_other;
+	const struct in6_addr *sent_on_to;
 };
 
 /* To whom the frame was sent on the guest's link.  A MAC that speaks with the
@@ -119,6 +122,8 @@ static void count_sighting(const struct scene *s, const struct run *run,
 		try->undone || (c->stall.stalled && f->client_resets > 0);
 	if (!o->hop || run->role != TRY_ROLE_FROM_GUEST)
 		return;
+	if (!addr_equal(&f->key.server, &run->key.server))
+		n->sent_on_to = &f->key.server;
 	if (addr_equal(&f->key.client, &run->key.client)) {
 		n->untranslated++;
 		n->private_source += addr_is_private(&f->key.client);
@@ -173,6 +178,10 @@ void run_add_counts(const struct scene *s, const struct run *run,
 	}
 	fact_set_bool(f, FIELD_ANSWER_REFUSED_BY_HOST,
 	              n.undone_host > 0 && n.undone_vm == 0);
+	if (n.sent_on_to)
+		fact_set_ip(f, FIELD_SENT_ON_TO, n.sent_on_to);
+	else
+		fact_set_absent(f, FIELD_SENT_ON_TO);
 	if (n.dst_mac_guest + n.dst_mac_other > 0)
 		fact_set_bool(f, FIELD_DST_MAC_IS_GUEST,
 		              n.dst_mac_guest >= n.dst_mac_other);
@@ -245,4 +254,39 @@ enum party run_party(const struct scene *s, const struct run *run,
 	if (scene_is_gateway(s, ip))
 		return PARTY_GATEWAY;
 	return PARTY_OTHER;
+}
+
+/* Did the guest send the refusal?  Beyond NAT it carries the host's address. */
+static bool guest_refused(const struct scene *s, const struct run *run)
+{
+	for (size_t i = 0; i < run->n_chains; i++) {
+		const struct chain *c = run->chains[i];
+
+		for (uint32_t j = 0; j < c->n; j++) {
+			const struct sighting *at = &s->sightings[c->first + j];
+			const struct try *try = sighting_try(s, at);
+
+			if (s->points[at->point].role == CAPTURE_ROLE_VM &&
+			    try->answer == TRY_REFUSED &&
+			    scene_is_guest_ip(s, &try->refused_by))
+				return true;
+		}
+	}
+	return false;
+}
+
+void run_add_refusal(const struct scene *s, const struct visibility *v,
+                     const struct run *run, struct fact *f)
+{
+	const struct try *try = run_refused_try(s, v, run);
+
+	fact_set_enum(f, FIELD_REFUSAL,
+	              (int)(try ? try->refusal : REFUSAL_NONE));
+	if (!try)
+		fact_set_absent(f, FIELD_REFUSED_BY);
+	else if (guest_refused(s, run))
+		fact_set_enum(f, FIELD_REFUSED_BY, PARTY_GUEST);
+	else
+		fact_set_enum(f, FIELD_REFUSED_BY,
+		              run_party(s, run, &try->refused_by));
 }

@@ -445,7 +445,9 @@ struct location locate(const struct visibility *v, const struct scene *s,
 		                  : locate_to_guest(&st);
 	case TRY_ROLE_TO_HOST:
 		return (struct location){
-			.known = true,
+			/* Else it may have gone on to the guest. */
+			.known = could_see(&st, 0, PATH_DIRECTION_TO_GUEST,
+			                   st.class, false),
 			.leg = LOST_LEG_RESPONDER,
 			.direction = PATH_DIRECTION_TO_GUEST,
 			.place = PLACE_HOST,

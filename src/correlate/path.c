@@ -348,6 +348,13 @@ static void find_outside(struct scene *s)
 	}
 }
 
+/* One point that shows no unicast but the guest's may be its own port. */
+static bool is_uplink_seen(const struct scene *s)
+{
+	return s->n_path > 1 || (s->n_path == 1 && s->points[s->path[0]].hop) ||
+	       !guest_fills(s, CAPTURE_ROLE_HOST);
+}
+
 void path_find(struct scene *s)
 {
 	struct votes votes[SCENE_POINTS_MAX] = { 0 };
@@ -359,6 +366,7 @@ void path_find(struct scene *s)
 	name_kinds(s);
 	find_mode(s);
 	find_outside(s);
+	s->uplink_seen = is_uplink_seen(s);
 }
 
 enum place path_place(const struct scene *s, uint32_t inner, uint32_t outer)

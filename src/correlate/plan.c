@@ -228,6 +228,59 @@ static void plan_from_use(struct scene *s, const struct observation *o)
 	}
 }
 
+/* Addresses of the guest's link that go with one MAC: the first, and whether
+ * there are others */
+struct near_ips {
+	struct in6_addr ip;
+	uint32_t n;
+};
+
+static void note_near(const struct scene *s, const struct in6_addr *ip,
+                      struct near_ips *near)
+{
+	if (!addr_is_v4(ip) || scene_on_link(s, ip) != 1 ||
+	    scene_is_guest_ip(s, ip) ||
+	    (near->n > 0 && addr_equal(ip, &near->ip)))
+		return;
+	near->ip = *ip;
+	near->n++;
+}
+
+/* Routers pass packets of others on, and speak and are spoken to with their own
+ * address. */
+static bool only_near_ip(const struct scene *s, struct mac mac,
+                         struct in6_addr *ip)
+{
+	struct near_ips near = { .n = 0 };
+
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct observation *o = &s->points[i];
+		const struct flow_table *t = &o->track.flows;
+		const struct station *st =
+			station_table_find(&o->track.stations, mac);
+
+		for (uint8_t j = 0; st && !o->hop && j < st->n_ips; j++)
+			note_near(s, &st->ips[j], &near);
+		for (uint32_t j = 0; !o->hop && j < t->n_flows; j++)
+			if (scene_is_guest_ip(s, &t->flows[j].key.client) &&
+			    mac_equal(t->flows[j].next_hop, mac))
+				note_near(s, &t->flows[j].key.server, &near);
+	}
+	*ip = near.ip;
+	return near.n == 1;
+}
+
+/* Nobody asked for its MAC while the captures ran: what does it send itself? */
+static void plan_addresses(struct scene *s)
+{
+	for (size_t i = 0; i < s->guest.n_gateways; i++) {
+		struct gateway *gw = &s->guest.gateways[i];
+
+		if (!gw->is_v6 && gw->has_mac && !gw->has_ip)
+			gw->has_ip = only_near_ip(s, gw->mac, &gw->ip);
+	}
+}
+
 static bool is_usual_gateway(const struct in6_addr *ip)
 {
 	uint8_t last = ip->s6_addr[15];
@@ -373,6 +426,7 @@ void guest_plan(struct scene *s)
 	for (uint32_t i = 0; i < s->n_points; i++)
 		if (s->points[i].role == CAPTURE_ROLE_VM)
 			plan_from_use(s, &s->points[i]);
+	plan_addresses(s);
 	for (uint32_t i = 0; i < s->n_points; i++)
 		if (s->points[i].role == CAPTURE_ROLE_VM)
 			plan_from_adverts(s, &s->points[i]);

@@ -73,6 +73,10 @@ void run_add_location(const struct scene *s, const struct run *run,
 enum party run_party(const struct scene *s, const struct run *run,
                      const struct in6_addr *ip);
 
+/** run_add_refusal() - How it was refused, and by whom */
+void run_add_refusal(const struct scene *s, const struct visibility *v,
+                     const struct run *run, struct fact *f);
+
 /** run_add_refusal_ttl() - Has a refusal the TTL that the server's packets have? */
 void run_add_refusal_ttl(const struct scene *s, const struct run *run,
                          struct fact *f);

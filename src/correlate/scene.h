@@ -23,6 +23,13 @@
 #define TUNNEL_POINTS_MAX 48
 #define NO_POINT UINT32_MAX
 
+/* Of the host, where one interface of a capture shows both: see sides.c */
+enum side {
+	SIDE_BOTH,
+	SIDE_GUEST,
+	SIDE_FAR,
+};
+
 /**
  * struct observation - One observation point of one capture
  * @capture:	index of the capture
@@ -47,6 +54,7 @@ struct observation {
 	uint32_t point_index;
 	uint32_t interface;
 	int64_t ifindex;
+	enum side side;
 	struct tunnel tunnel;
 	bool carries_tunnels;
 	uint32_t linktype;
@@ -267,6 +275,7 @@ struct scene {
 	struct observation *points;
 	uint32_t n_points;
 	bool points_full;
+	uint64_t two_sided; /* bit by capture: each side is a point */
 	bool swapped;
 	bool same_file;
 	struct guest guest;
@@ -280,6 +289,7 @@ struct scene {
 	size_t n_chains;
 	uint32_t path[SCENE_POINTS_MAX]; /* guest's point first */
 	uint32_t n_path;
+	bool uplink_seen; /* the path's end is not just the guest's own port */
 	uint32_t isolated_from; /* host-only: nothing of the guest gets here */
 	struct peer_table peers;
 	struct outage outages[SCENE_POINTS_MAX];
@@ -351,6 +361,19 @@ int link_v6_holds(const struct scene *s, const struct in6_addr *ip);
 
 /** survey_run() - Read all captures once; make the points */
 void survey_run(struct scene *s);
+
+/** survey_again() - Read one of them once more, into points made anew */
+void survey_again(struct scene *s, uint32_t capture);
+
+/** side_of() - The side of the host that @p of @capture was seen at */
+enum side side_of(const struct scene *s, uint32_t capture,
+                  const struct packet *p);
+
+/** sides_split() - Make a point of each side, where one shows both */
+void sides_split(struct scene *s);
+
+/** sides_limit_claims() - Limit what is claimed of such points to their side */
+void sides_limit_claims(struct scene *s);
 
 /** roles_check() - Is it one file twice?  Are host and guest exchanged? */
 void roles_check(struct scene *s);

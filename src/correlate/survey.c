@@ -6,6 +6,19 @@
 #include "base/xalloc.h"
 #include "correlate/scene.h"
 
+static const char *side_name(enum side side)
+{
+	switch (side) {
+	case SIDE_BOTH:
+		break;
+	case SIDE_GUEST:
+		return "guest-side";
+	case SIDE_FAR:
+		return "far-side";
+	}
+	return NULL;
+}
+
 static struct observation *add_point(struct scene *s, uint32_t capture,
                                      const struct packet *p)
 {
@@ -24,6 +37,7 @@ static struct observation *add_point(struct scene *s, uint32_t capture,
 		.point_index = (uint32_t)ic->n_points,
 		.interface = p->interface,
 		.ifindex = p->ifindex,
+		.side = side_of(s, capture, p),
 		.tunnel = p->within,
 		.linktype = ci->linktype,
 		.role = s->roles[capture],
@@ -38,6 +52,7 @@ static struct observation *add_point(struct scene *s, uint32_t capture,
 		.linktype = ci->linktype,
 		.interface = p->interface,
 		.ifindex = p->ifindex,
+		.side = side_name(o->side),
 	};
 	return o;
 }
@@ -132,6 +147,37 @@ static void read_capture(struct scene *s, uint32_t capture)
 		ic->cut_text = text_copy(capture_cut(c));
 	}
 	finish_capture(s, capture);
+}
+
+static void drop_points(struct scene *s, uint32_t capture)
+{
+	struct incident_capture *ic = &s->incident->captures[capture];
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		if (s->points[i].capture == capture)
+			point_free(&s->points[i].track);
+		else
+			s->points[kept++] = s->points[i];
+	}
+	s->n_points = kept;
+	for (size_t i = 0; i < ic->n_points; i++) {
+		free(ic->points[i].name);
+		free(ic->points[i].tunnel);
+	}
+	ic->n_points = 0;
+	ic->packets = 0;
+	ic->truncated = 0;
+	ic->malformed = 0;
+	ic->unsupported = 0;
+	free(ic->cut_text);
+	ic->cut_text = NULL;
+}
+
+void survey_again(struct scene *s, uint32_t capture)
+{
+	drop_points(s, capture);
+	read_capture(s, capture);
 }
 
 void survey_run(struct scene *s)

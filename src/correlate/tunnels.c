@@ -31,12 +31,15 @@ static bool is_same(const struct tunnel *a, const struct tunnel *b)
 struct observation *scene_point_of(const struct scene *s, uint32_t capture,
                                    const struct packet *p)
 {
+	enum side side = side_of(s, capture, p);
+
 	/* The newest points first: sections of one file follow each other. */
 	for (uint32_t i = s->n_points; i-- > 0;) {
 		struct observation *o = &s->points[i];
 
 		if (o->capture == capture && o->interface == p->interface &&
-		    o->ifindex == p->ifindex && is_same(&o->tunnel, &p->within))
+		    o->ifindex == p->ifindex && o->side == side &&
+		    is_same(&o->tunnel, &p->within))
 			return o;
 	}
 	return NULL;

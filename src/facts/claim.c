@@ -51,6 +51,7 @@ static const struct name names[CLAIM_FIELD_COUNT] = {
 	[CLAIM_GRE_PLAIN] = { .name = "gre && !gre.key", .form = FORM_FLAG },
 	[CLAIM_TUNNELLED] = { .name = "vxlan || geneve || gre",
 	                      .form = FORM_FLAG },
+	[CLAIM_OUTGOING] = { .name = "sll.pkttype == 4", .form = FORM_FLAG },
 	[CLAIM_DROPPED] = { .name = "(frame.verdict.ebpf_xdp in {0, 1} || "
 	                            "frame.verdict.ebpf_tc == 2)",
 	                    .form = FORM_FLAG },
@@ -202,6 +203,7 @@ static bool term_is_v6(const struct claim_term *t)
 	case CLAIM_GRE_KEY:
 	case CLAIM_GRE_PLAIN:
 	case CLAIM_TUNNELLED:
+	case CLAIM_OUTGOING:
 	case CLAIM_DROPPED:
 	case CLAIM_TIME:
 	case CLAIM_ETH_SRC:

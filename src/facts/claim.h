@@ -24,10 +24,11 @@ enum claim_field {
 	CLAIM_GRE_KEY,   /* inside GRE with this key */
 	CLAIM_GRE_PLAIN, /* inside GRE without a key; no value */
 	CLAIM_TUNNELLED, /* carries or is inside a tunnel; no value */
-	CLAIM_DROPPED,   /* the capture says that it ended here; no value */
-	CLAIM_TIME,      /* frame.time_epoch; >= lo and <= hi, ns */
-	CLAIM_ETH_SRC,   /* mac */
-	CLAIM_ETH_DST,   /* mac; left out on cooked link types */
+	CLAIM_OUTGOING, /* leaves the machine, as cooked frames say; no value */
+	CLAIM_DROPPED,  /* the capture says that it ended here; no value */
+	CLAIM_TIME,     /* frame.time_epoch; >= lo and <= hi, ns */
+	CLAIM_ETH_SRC,  /* mac */
+	CLAIM_ETH_DST,  /* mac; left out on cooked link types */
 	CLAIM_ETH_TYPE_GROUP, /* the destination is broadcast or multicast */
 	CLAIM_ARP_OPCODE,
 	CLAIM_ARP_SRC_MAC,

@@ -36,7 +36,8 @@ struct incident_point {
 	enum point_kind kind;
 	uint32_t linktype;
 	uint32_t interface;
-	int64_t ifindex; /* -1: none */
+	int64_t ifindex;  /* -1: none */
+	const char *side; /* of the host, or NULL */
 	uint64_t packets;
 };
 

@@ -148,6 +148,10 @@ static const struct field_info fields[FIELD_COUNT] = {
 		EXCHANGE("guest.is_end", BOOL, "the guest asked or was asked"),
 	[FIELD_MODE] =
 		EXCHANGE_WORD("mode", mode, "how the guest is connected"),
+	[FIELD_UPLINK_SEEN] = EXCHANGE(
+		"uplink.seen", BOOL,
+		"the host's captures reach farther than the guest's own "
+		"port; unknown where only the guest is seen"),
 	[FIELD_TRIES] = EXCHANGE("tries", NUMBER, "requests, copies removed"),
 	[FIELD_ANSWERS] =
 		EXCHANGE("answers", NUMBER, "answers that reached the client"),
@@ -282,6 +286,10 @@ static const struct field_info fields[FIELD_COUNT] = {
 	                 "the answer came from another address than was asked"),
 	[FIELD_ANSWER_IP] =
 		EXCHANGE("answer.ip", IP, "the address that answered instead"),
+	[FIELD_SENT_ON_TO] =
+		EXCHANGE("sent_on_to", IP,
+	                 "where the host sends the guest's requests instead of "
+	                 "the address that it asked"),
 	[FIELD_ANSWER_OTHER_NIC] =
 		EXCHANGE("answer.other_nic", BOOL,
 	                 "the guest answered by another of its NICs"),

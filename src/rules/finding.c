@@ -48,10 +48,14 @@ static bool survives(struct finding *f, struct relations *rel)
 			lower_confidence(f, CONFIDENCE_MEDIUM);
 			if (i < 64)
 				f->not_excluded |= UINT64_C(1) << i;
-			add_because(f, text_format("%s cannot be excluded: the "
-			                           "captures do not tell "
-			                           "whether %s",
-			                           l->rule, l->when->text));
+			add_because(f,
+			            text_format("%s cannot be excluded: the "
+			                        "captures do not tell "
+			                        "%s%s",
+			                        l->rule,
+			                        l->question ? "" : "whether ",
+			                        l->question ? l->question
+			                                    : l->when->text));
 			break;
 		}
 	}

@@ -62,7 +62,7 @@ static bool is_failed(const struct fact *fact)
 	outcome = fact_get(fact, FIELD_OUTCOME);
 	return end.state == VALUE_KNOWN && end.lo &&
 	       outcome.state == VALUE_KNOWN &&
-	       (outcome.lo == OUTCOME_FAILED ||
+	       (outcome.lo == OUTCOME_FAILED || outcome.lo == OUTCOME_REFUSED ||
 	        outcome.lo == OUTCOME_INTERMITTENT ||
 	        outcome.lo == OUTCOME_REFUSED ||
 	        outcome.lo == OUTCOME_UNDECIDED);

@@ -45,6 +45,7 @@ struct variant {
 
 struct look_alike {
 	const char *rule;
+	const char *question; /* "whether ..." in words, or NULL */
 	struct expression *when;
 };
 

@@ -149,7 +149,7 @@ static bool read_ruling(const struct json_place *at, const json_t *object,
 static bool read_unless(const struct json_place *at, const json_t *object,
                         struct rule *rule)
 {
-	static const char *const keys[] = { "rule", "when", NULL };
+	static const char *const keys[] = { "rule", "when", "question", NULL };
 	const json_t *array;
 	size_t n;
 
@@ -166,6 +166,8 @@ static bool read_unless(const struct json_place *at, const json_t *object,
 
 		if (!element || !json_only_keys(&inner, element, keys) ||
 		    !json_text(&inner, element, "rule", true, &l->rule) ||
+		    !json_text(&inner, element, "question", false,
+		               &l->question) ||
 		    !read_expression(&inner, element, rule->kinds, &l->when))
 			return false;
 		rule->n_unless++;

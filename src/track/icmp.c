@@ -39,6 +39,14 @@ static uint32_t find_try(const struct flow_table *t, uint32_t flow, uint32_t id)
 	return FLOW_NONE;
 }
 
+/* Hosts need not answer what goes to all of them (RFC 1122, 3.2.2.6).  Cooked
+ * captures do not show whom a frame that goes out is for. */
+static bool is_for_all(const struct packet *p)
+{
+	return p->group || (!p->has_eth_dst && addr_is_v4(&p->dst) &&
+	                    p->dst.s6_addr[15] == 255);
+}
+
 void track_icmp(struct point *point, const struct packet *p)
 {
 	struct flow_table *t = &point->flows;
@@ -48,7 +56,8 @@ void track_icmp(struct point *point, const struct packet *p)
 
 	if (!reply && !is_echo_request(p))
 		return;
-	if (!addr_is_unicast(&p->src) || !addr_is_unicast(&p->dst))
+	if (!addr_is_unicast(&p->src) || !addr_is_unicast(&p->dst) ||
+	    is_for_all(p))
 		return;
 	key = flow_key_of(p, PROTOCOL_ICMP, reply);
 	key.client_port = p->icmp.id;

@@ -61,6 +61,8 @@ add('arp-lost-vswitch-two-points', "The guest's ARP requests for one LAN server 
     arp_lost, point='port+uplink')
 add('arp-lost-vswitch-any', "The guest's ARP requests for one LAN server are seen at its port and not at the uplink; the "
     'host captured on all interfaces.', arp_lost, point='any')
+add('arp-lost-vswitch-sll1', "The guest's ARP requests for one LAN server come into the host and do not go out of it; the "
+    'host captured on all interfaces in the older cooked format.', arp_lost, point='sll1')
 add('arp-lost-vswitch-handoff', "The guest's ARP requests for one LAN server are lost before its port on the host.",
     arp_lost, 'nic', point='port')
 
@@ -472,6 +474,8 @@ add('nat-return-dropped-two-points', "The answers are at the uplink and not at t
     point='port+uplink')
 add('nat-return-dropped-any', "The answers are at the uplink and nowhere further in; the host captured on all interfaces.",
     return_dropped, mode='nat', point='any')
+add('nat-return-dropped-sll1', 'The answers come into the host and do not go out to the guest; the host captured on all '
+    'interfaces in the older cooked format.', return_dropped, mode='nat', point='sll1')
 add('nat-return-dropped-untracked', 'The host does not recognise the answers as those of a translated connection and resets '
     'them itself.', return_dropped, 'notrack', mode='nat')
 
@@ -743,7 +747,8 @@ for _mode, _point, _what in [
         ('bridged', 'sll1', 'seen from all interfaces in the older cooked format'),
         ('bridged', 'port+uplink', "seen from the guest's port and the uplink"),
         ('nat', 'uplink', 'seen from the uplink, after translation'), ('nat', 'port', "seen from the guest's port"),
-        ('nat', 'any', 'seen from all interfaces'), ('nat', 'port+uplink', "seen from the guest's port and the uplink"),
+        ('nat', 'any', 'seen from all interfaces'),
+        ('nat', 'sll1', 'seen from all interfaces in the older cooked format'), ('nat', 'port+uplink', "seen from the guest's port and the uplink"),
         ('routed', 'uplink', 'seen from the uplink'), ('routed', 'any', 'seen from all interfaces'),
         ('host-only', 'port', "seen from the guest's port")]:
     add(f'healthy-{_mode}-{_point.replace("port+uplink", "two-points")}', f'A {_mode} guest, everything works; {_what}.',

@@ -125,6 +125,7 @@ def udp_scan(address, ports):
 
 
 def scanners(s):
+    """Ports are scanned, of the host, a server, siblings, and of the guest where it can be reached."""
     w, rng = s.w, s.rng
     ports = rng.sample(ALL_PORTS, 20)
     targets = [w.s1.ip, w.host.ip] + ([w.vm.ip] if s.inbound else [])
@@ -140,7 +141,7 @@ def scanners(s):
 
 
 def filtered_scan(s):
-    """The same, and the guest's firewall drops what it does not offer."""
+    """Ports are scanned, and the guest's firewall drops what it does not offer."""
     w = s.w
     w.drop(w.vm, 'input', 'ct state new tcp dport != {22, 80}')
     s.audited = False
@@ -420,5 +421,6 @@ for _mode, _points in [('bridged', ['uplink', 'bridge', 'port', 'any', 'port+upl
     for _point in _points:
         add(f'noise-{_mode}-{_point.replace("port+uplink", "two-points")}-healthy',
             'Much goes on, and nothing is wrong with the guest.', noise, mode=_mode, point=_point)
+add('bridged-scanned-any-healthy', 'Nothing is wrong with the guest.', noise, 'scanners', point='any')
 add('noise-losses-healthy', 'Nothing is wrong with the guest.', noise, 'few_losses', point='port+uplink')
 add('noise-filtered-scan-healthy', 'Nothing is wrong with the guest.', noise, 'filtered_scan')
