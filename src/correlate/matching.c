@@ -7,6 +7,7 @@
 #include "base/xalloc.h"
 #include "correlate/defects.h"
 #include "correlate/losses.h"
+#include "correlate/proofs.h"
 #include "correlate/travel_log.h"
 #include "track/tracker.h"
 
@@ -17,8 +18,6 @@
 
 /* A capture that nobody proves to have ended may go on for so long. */
 #define SILENT_NS (5000 * MS)
-
-#define RECENT 256
 
 #define NO_EDGE 2
 
@@ -31,24 +30,6 @@ struct reader {
 	struct packet inner; /* what it carries: the next one */
 	bool has_inner;
 	uint32_t point;
-};
-
-/**
- * struct open_loss - Lost, if a proof turns up: else not known
- * @id:		of what must turn up
- * @other_id:	or this; 0: nothing
- * @unless:	what else may turn up: then it has not to cross; 0: nothing
- * @may_be_others: without a proof it is no packet of the guest
- * @edge:	which edge it is at, or NO_EDGE
- */
-struct open_loss {
-	uint64_t id;
-	uint64_t other_id;
-	uint64_t unless;
-	enum path_direction direction;
-	bool may_be_others;
-	uint32_t edge;
-	uint64_t n;
 };
 
 /**
@@ -68,12 +49,7 @@ struct merge {
 	struct pairing pairing;
 	struct losses losses;
 	struct travel_log travels;
-	struct hash_table proofs;
-	uint64_t recent[RECENT]; /* proofs, to look up faster */
-	struct open_loss *open;
-	uint32_t n_open;
-	uint32_t open_capacity;
-	struct hash_table open_index;
+	struct proofs proofs;
 	int64_t from_ns; /* what both files cover */
 	int64_t to_ns;
 	struct edge edges[2];
@@ -85,54 +61,6 @@ static struct incident_match *match_of(struct merge *m,
 	return direction == PATH_DIRECTION_FROM_GUEST
 	               ? &m->scene->incident->from_guest
 	               : &m->scene->incident->to_guest;
-}
-
-static bool is_proven(const struct merge *m, uint64_t id)
-{
-	size_t pos = 0;
-
-	return id != 0 &&
-	       (m->recent[id % RECENT] == id ||
-	        hash_table_find(&m->proofs, id, &pos) != HASH_TABLE_NONE);
-}
-
-static void prove(struct merge *m, uint64_t id)
-{
-	if (!is_proven(m, id))
-		hash_table_add(&m->proofs, id, 0);
-	m->recent[id % RECENT] = id;
-}
-
-/* That traffic of a link address crosses a point; NO_POINT: that it reaches the
- * guest without being seen at the host */
-static uint64_t crossing(struct mac station, uint32_t point)
-{
-	uint64_t bytes = 0;
-
-	for (size_t i = 0; i < sizeof(station.bytes); i++)
-		bytes = bytes << 8 | station.bytes[i];
-	return hash_mix(bytes, point) | 1;
-}
-
-static void leave_open(struct merge *m, const struct open_loss *loss)
-{
-	uint64_t hash = hash_mix(loss->id, loss->direction << 2 | loss->edge);
-	size_t pos = 0;
-	uint32_t i = hash_table_find(&m->open_index, hash, &pos);
-
-	if (i == HASH_TABLE_NONE) {
-		if (m->n_open == m->open_capacity) {
-			m->open_capacity =
-				m->open_capacity ? 2 * m->open_capacity : 64;
-			m->open = xreallocarray(m->open, m->open_capacity,
-			                        sizeof(*m->open));
-		}
-		i = m->n_open++;
-		m->open[i] = *loss;
-		m->open[i].n = 0;
-		hash_table_add(&m->open_index, hash, i);
-	}
-	m->open[i].n++;
 }
 
 static uint64_t depths_of(const struct merge *m, uint64_t points)
@@ -157,7 +85,8 @@ static bool passes_by(const struct merge *m, const struct passing *at,
 		return at->leaves;
 	/* Past the outermost point a stranger may be a sibling of the guest. */
 	return at->group || (o->trunk && depth < s->n_path) ||
-	       is_proven(m, crossing(at->station, s->path[depth - 1]));
+	       proofs_has(&m->proofs,
+	                  proofs_crossing(at->station, s->path[depth - 1]));
 }
 
 /* Would it have to pass the point at @depth?  What comes to the guest has been
@@ -207,6 +136,27 @@ static bool is_inside(const struct merge *m, int64_t host_ns)
 	       host_ns <= m->to_ns - guard_ns;
 }
 
+/*
+ * Is the point at @depth on the way of what the guest exchanges with that station?
+ * Ports of siblings lie beside it: others of that station were seen there, too.
+ */
+static bool is_on_way(const struct merge *m, const struct passing *at,
+                      uint32_t depth)
+{
+	const struct scene *s = m->scene;
+	const struct observation *o;
+
+	if (depth == 0)
+		return true;
+	o = &s->points[s->path[depth - 1]];
+	if (o->hop)
+		return at->leaves;
+	if (mac_is_zero(at->station))
+		return o->trunk; /* it comes from beyond the link */
+	return proofs_has(&m->proofs,
+	                  proofs_crossing(at->station, s->path[depth - 1]));
+}
+
 /* Where on its way was it seen last, and where not any more? */
 static void look_for_gap(struct merge *m, const struct pending *w,
                          uint64_t depths)
@@ -226,7 +176,7 @@ static void look_for_gap(struct merge *m, const struct pending *w,
 		uint32_t depth = out ? i : n - 1 - i;
 
 		if ((out ? depth <= last : depth >= last) ||
-		    !has_to_cross(m, &w->at, depth))
+		    !is_on_way(m, &w->at, depth))
 			continue;
 		if (!is_hidden(m, &w->at, depth))
 			losses_lost(&m->losses, &w->at, last, depth);
@@ -240,16 +190,18 @@ static void note_paired(struct merge *m, const struct pending *w)
 	uint64_t host = w->at.points & m->pairing.host_points;
 
 	match_of(m, w->at.direction)->both++;
-	if (w->at.flow) {
-		prove(m, w->at.flow);
-		if (w->at.direction == PATH_DIRECTION_TO_GUEST)
-			prove(m, w->at.service);
-	}
+	/* Whoever begins a flow to the guest asks for a service. */
+	if (w->at.direction == PATH_DIRECTION_TO_GUEST &&
+	    !proofs_has(&m->proofs, w->at.flow))
+		proofs_add(&m->proofs, w->at.service);
+	proofs_add(&m->proofs, w->at.flow);
 	/* A broadcast comes by every port. */
 	if (!mac_is_zero(w->at.station) && !w->at.group)
 		for (; host; host &= host - 1)
-			prove(m, crossing(w->at.station,
-			                  (uint32_t)__builtin_ctzll(host)));
+			proofs_add(&m->proofs,
+			           proofs_crossing(
+					   w->at.station,
+					   (uint32_t)__builtin_ctzll(host)));
 	losses_passed(&m->losses, &w->at, depths);
 	if (w->at.cut == PASSING_BYTES && w->first_host_ns != w->vm_ns)
 		travel_log_note(&m->travels, w->at.direction, w->first_host_ns,
@@ -282,13 +234,16 @@ static bool is_maybe_others(struct merge *m, const struct pending *w,
 		in->host_others += at_host;
 		return true;
 	}
-	if (w->at.sure || is_proven(m, w->at.flow))
+	if (w->at.sure || proofs_has(&m->proofs, w->at.flow))
 		return false;
 	if (w->at.direction == PATH_DIRECTION_TO_GUEST)
-		leave_open(m, &(struct open_loss){ .id = w->at.flow,
-		                                   .other_id = w->at.service,
-		                                   .direction = w->at.direction,
-		                                   .may_be_others = true });
+		proofs_wait(&m->proofs,
+		            &(struct open_loss){
+				    .id = w->at.flow,
+				    .other_id = w->at.service,
+				    .direction = w->at.direction,
+				    .may_be_others = true,
+				    .edge = edge_of(m, w->at.host_ns) });
 	else
 		in->host_others++;
 	return true;
@@ -301,7 +256,8 @@ static void note_arrived(struct merge *m, const struct pending *w, bool at_host)
 	uint32_t edge = edge_of(m, w->at.host_ns);
 
 	if (!at_host && !mac_is_zero(w->at.station))
-		prove(m, crossing(w->at.station, NO_POINT));
+		proofs_add(&m->proofs,
+		           proofs_crossing(w->at.station, NO_POINT));
 	if (!w->at.group && edge != NO_EDGE &&
 	    (at_host || passes_by(m, &w->at, 1)))
 		m->edges[edge].over[w->at.direction] = true;
@@ -316,13 +272,14 @@ static void note_lost(struct merge *m, const struct pending *w)
 
 	if (!has_to_cross(m, &w->at, out ? 1 : 0)) {
 		if (!m->scene->points[first].hop)
-			leave_open(m,
-			           &(struct open_loss){
-					   .id = crossing(w->at.station, first),
-					   .unless = crossing(w->at.station,
-			                                      NO_POINT),
-					   .direction = w->at.direction,
-					   .edge = edge });
+			proofs_wait(&m->proofs,
+			            &(struct open_loss){
+					    .id = proofs_crossing(w->at.station,
+			                                          first),
+					    .unless = proofs_crossing(
+						    w->at.station, NO_POINT),
+					    .direction = w->at.direction,
+					    .edge = edge });
 		return;
 	}
 	if (edge != NO_EDGE) {
@@ -367,18 +324,19 @@ static void note_settled(void *context, const struct pending *w)
 /* All is read: what has turned up meanwhile? */
 static void close_open(struct merge *m)
 {
-	for (uint32_t i = 0; i < m->n_open; i++) {
-		const struct open_loss *o = &m->open[i];
+	for (uint32_t i = 0; i < m->proofs.n_open; i++) {
+		const struct open_loss *o = &m->proofs.open[i];
 		struct incident_match *match = match_of(m, o->direction);
 
-		if (is_proven(m, o->id) || is_proven(m, o->other_id))
+		if (proofs_has(&m->proofs, o->id) ||
+		    proofs_has(&m->proofs, o->other_id))
 			*(o->edge == NO_EDGE
 			          ? &match->lost
 			          : &m->edges[o->edge].lost[o->direction]) +=
 				o->n;
 		else if (o->may_be_others)
 			m->scene->incident->host_others += o->n;
-		else if (!is_proven(m, o->unless))
+		else if (!proofs_has(&m->proofs, o->unless))
 			match->ambiguous += o->n;
 	}
 	for (int i = 0; i < 2; i++)
@@ -534,7 +492,5 @@ void matching_run(struct scene *s)
 	losses_facts(s, &m.losses);
 	losses_free(&m.losses);
 	free(m.readers);
-	free(m.open);
-	hash_table_free(&m.open_index);
-	hash_table_free(&m.proofs);
+	proofs_free(&m.proofs);
 }

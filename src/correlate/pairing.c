@@ -164,7 +164,7 @@ static void merge(struct pairing *p, uint32_t i, const struct passing *seen)
 		at->flow = seen->flow;
 		at->service = seen->service;
 	}
-	if (!mac_is_zero(seen->station))
+	if (mac_is_zero(at->station) || seen->points & p->vm_points)
 		at->station = seen->station;
 	if (seen->points & p->vm_points)
 		at->leaves = seen->leaves;

@@ -152,7 +152,7 @@ bool passing_make(const struct scene *s, uint32_t point, const struct packet *p,
 	out->packet_id = p->packet_id;
 	out->group = p->group;
 	out->doubled = o->linktype == LINKTYPE_LINUX_SLL;
-	if (o->role == CAPTURE_ROLE_VM && p->has_eth_dst)
+	if (!o->hop && (from ? p->has_eth_dst : p->has_eth_src))
 		out->station = from ? p->eth_dst : p->eth_src;
 	out->leaves = leaves_link(s, p, &out->peer);
 	if (o->translated && p->ip_version != 0)

@@ -25,7 +25,8 @@ enum passing_cut {
  * @cut:	whether @seq and @len say what it carries
  * @seq, @len:	TCP sequence number and payload bytes, or just the bytes
  * @peer, @peer_port: the other end: NAT does not touch it
- * @station:	link address of the other end's side, at the guest; zero elsewhere
+ * @station:	link address of the other end's side, on the guest's link; zero where
+ *		that is not known
  * @ip_id:	0: none
  * @packet_id:	pcapng packet id; 0: none
  * @flow, @service: behind NAT: the flow as the host sees it, and the guest's
