@@ -18,8 +18,10 @@
 #define RATE_MIN_PERMILLE 5
 #define CLEAN_PERMILLE 1
 
-/* If more lose, it is not about them. */
+/* If more lose, it is not about them, nor if all others lose by so much less
+ * only. */
 #define OWN_PEERS_MAX 4
+#define OWN_TIMES 20
 
 /** struct toll - What one peer loses */
 struct toll {
@@ -262,20 +264,25 @@ static bool is_lossy(const struct toll *t)
 /* Is it about few, while the traffic of all others passes? */
 static bool is_about_few(const struct bill *b)
 {
-	uint64_t segments = b->segments, lost = b->lost;
+	struct toll few = { .segments = 0 }, rest;
 	size_t n = 0;
 
 	for (size_t i = 0; i < b->n; i++) {
 		if (!is_lossy(&b->tolls[i]))
 			continue;
 		n++;
-		segments -= b->tolls[i].segments < segments
-		                    ? b->tolls[i].segments
-		                    : segments;
-		lost -= b->tolls[i].lost < lost ? b->tolls[i].lost : lost;
+		few.segments += b->tolls[i].segments;
+		few.lost += b->tolls[i].lost;
 	}
-	return n > 0 && n <= OWN_PEERS_MAX && segments >= SEGMENTS_MIN &&
-	       lost * 1000 < segments * CLEAN_PERMILLE;
+	if (n == 0 || n > OWN_PEERS_MAX || few.segments >= b->segments ||
+	    few.lost > b->lost)
+		return false;
+	rest.segments = b->segments - few.segments;
+	rest.lost = b->lost - few.lost;
+	return rest.segments >= SEGMENTS_MIN &&
+	       rest.lost * 1000 < rest.segments * CLEAN_PERMILLE &&
+	       (double)rest.lost / (double)rest.segments * OWN_TIMES <
+	               (double)few.lost / (double)few.segments;
 }
 
 /* Lost at random, it hits all that passes there alike. */
