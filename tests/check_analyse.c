@@ -642,6 +642,34 @@ START_TEST(two_tries_in_a_second_say_nothing)
 }
 END_TEST
 
+/* Of one peer to whom nothing works, tries count together. */
+START_TEST(a_few_tries_each_are_enough_together)
+{
+	static const struct machine absent = { 7, { 10, 0, 0, 7 } };
+
+	all_else_works();
+	for (uint16_t port = 443; port < 446; port++)
+		send_tcp(EVERYWHERE, 5100, &guest, 40000, &absent, port,
+		         TCP_SYN);
+	analyse_tapes();
+	expect_fact(FACT_KIND_TCP, 443, OUTCOME_FAILED, 1);
+	expect_fact(FACT_KIND_TCP, 445, OUTCOME_FAILED, 1);
+}
+END_TEST
+
+START_TEST(a_few_tries_beside_what_works_say_nothing)
+{
+	all_else_works();
+	connection_works(EVERYWHERE, 4000, &guest, &server, 80);
+	for (uint16_t port = 443; port < 446; port++)
+		send_tcp(AT_VM, 5100, &guest, 40000, &server, port, TCP_SYN);
+	analyse_tapes();
+	expect_no_failure();
+	ck_assert_uint_eq(checked("TCP connections of the guest")->undecided,
+	                  3);
+}
+END_TEST
+
 START_TEST(what_the_host_never_shows_is_not_lost_there)
 {
 	const struct fact *f;
@@ -933,6 +961,8 @@ int main(void)
 		repeated_arp_requests_are_told_apart,
 		near_the_end_nothing_is_decided,
 		two_tries_in_a_second_say_nothing,
+		a_few_tries_each_are_enough_together,
+		a_few_tries_beside_what_works_say_nothing,
 		what_the_host_never_shows_is_not_lost_there,
 		who_is_not_behind_the_host_is_not_lost_there,
 		a_host_capture_that_ends_early_shows_nothing_later,

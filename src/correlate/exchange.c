@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/xalloc.h"
-#include "correlate/chance.h"
-#include "correlate/reach.h"
+#include "correlate/conversation.h"
+#include "correlate/pool.h"
 
 #define S INT64_C(1000000000)
 
@@ -17,57 +17,6 @@
 
 /* It fails, works and fails again so often. */
 #define STRETCHES_MIN 3
-
-#define NO_CHAIN UINT32_MAX
-
-/* Tries that failed one after the other: the newest; older ones by older[] */
-struct stretch {
-	uint32_t newest;
-	uint32_t n;
-};
-
-/**
- * struct conversation - All tries of one exchange while they are sorted
- * @stretches:	what failed without a success between, in order of time
- * @newest:	newest chain of the open stretch; older ones by older[]
- * @ports:	index of the count of ports that this client tried there
- */
-struct conversation {
-	struct flow_key key;
-	enum try_role role;
-	struct stretch *stretches;
-	uint32_t n_stretches;
-	uint32_t newest;
-	uint32_t n_open;
-	uint32_t newest_scattered; /* of closed runs below the quorum */
-	uint32_t n_scattered;
-	uint64_t n_worked;
-	uint64_t n_failed;
-	uint64_t n_undecided;
-	uint64_t n_hidden; /* of these, by gaps of a capture */
-	int64_t hidden_first_ns;
-	int64_t hidden_last_ns;
-	bool told; /* a run of it was written down */
-	int64_t first_ns;
-	int64_t last_ns;
-	uint32_t ports;
-	struct asked asked;
-};
-
-struct sorter {
-	struct scene *scene;
-	struct visibility *visibility;
-	struct reach *reach;
-	struct conversation *conversations;
-	uint32_t n;
-	uint32_t capacity;
-	struct hash_table index;
-	struct hash_table port_index; /* (protocol, client, server) -> ports */
-	uint32_t *ports;
-	uint32_t n_ports;
-	uint32_t *older; /* by chain */
-	struct chance chance;
-};
 
 /* Counts one more server port that this client tries; many are a scan. */
 static uint32_t count_port(struct sorter *so, const struct flow_key *key)
@@ -204,18 +153,24 @@ static void write_worked(const struct sorter *so, const struct conversation *cv)
 	set_times(f, cv->first_ns, cv->last_ns);
 }
 
+static void write_undecided(const struct sorter *so,
+                            const struct conversation *cv, uint64_t tries,
+                            int64_t first_ns, int64_t last_ns)
+{
+	struct fact *f = add_fact(so, &cv->key, cv->role);
+
+	fact_set_number(f, FIELD_TRIES, (int64_t)tries);
+	fact_set_enum(f, FIELD_OUTCOME, OUTCOME_UNDECIDED);
+	set_times(f, first_ns, last_ns);
+}
+
 /* Nothing of it is known to have worked, and gaps of a capture hide why. */
 static void write_hidden(const struct sorter *so, const struct conversation *cv)
 {
-	struct fact *f;
-
-	if (cv->told || cv->n_worked > 0 || cv->n_hidden == 0 ||
-	    cv->n_hidden + cv->n_failed < RUN_QUORUM_TRIES)
-		return;
-	f = add_fact(so, &cv->key, cv->role);
-	fact_set_number(f, FIELD_TRIES, (int64_t)cv->n_hidden);
-	fact_set_enum(f, FIELD_OUTCOME, OUTCOME_UNDECIDED);
-	set_times(f, cv->hidden_first_ns, cv->hidden_last_ns);
+	if (!cv->told && cv->n_worked == 0 && cv->n_hidden > 0 &&
+	    cv->n_hidden + cv->n_failed >= RUN_QUORUM_TRIES)
+		write_undecided(so, cv, cv->n_hidden, cv->hidden_first_ns,
+		                cv->hidden_last_ns);
 }
 
 /* The run of the @n chains that end with @newest, oldest first */
@@ -280,6 +235,7 @@ static void close_stretch(struct sorter *so, struct conversation *cv,
 {
 	struct run run = make_run(so, cv, st->newest, st->n);
 
+	cv->by_chance |= is_chance(so, &run);
 	if (run_has_quorum(so->scene, &run) && !is_chance(so, &run)) {
 		write_run(so, &run, so->ports[cv->ports]);
 		cv->told = true;
@@ -317,6 +273,7 @@ static void close_scattered(struct sorter *so, struct conversation *cv)
 {
 	struct run run;
 
+	cv->n_untold = cv->n_scattered;
 	if (cv->n_worked == 0 || cv->n_scattered < RUN_QUORUM_TRIES ||
 	    cv->n_scattered * 100 <
 	            (cv->n_worked + cv->n_failed) * INTERMITTENT_MIN_PERCENT ||
@@ -327,7 +284,57 @@ static void close_scattered(struct sorter *so, struct conversation *cv)
 	run = make_run(so, cv, cv->newest_scattered, cv->n_scattered);
 	run.outcome = OUTCOME_INTERMITTENT;
 	write_run(so, &run, so->ports[cv->ports]);
+	cv->n_untold = 0;
 	free(run.chains);
+}
+
+/* A refusal is an answer; and who is asked by many may be scanned. */
+static bool may_be_pooled(const struct sorter *so,
+                          const struct conversation *cv)
+{
+	if (cv->role != TRY_ROLE_FROM_GUEST ||
+	    cv->key.protocol == PROTOCOL_ARP || cv->told || cv->by_chance)
+		return false;
+	for (uint32_t i = cv->newest_scattered; i != NO_CHAIN; i = so->older[i])
+		if (chain_is_refused(so->scene, so->visibility,
+		                     &so->scene->chains[i]))
+			return false;
+	return true;
+}
+
+/* What is too little of each server may be enough of all together. */
+static void close_pooled(struct sorter *so)
+{
+	struct pool pool = { 0 };
+
+	for (uint32_t i = 0; i < so->n; i++) {
+		const struct conversation *cv = &so->conversations[i];
+
+		if (cv->role == TRY_ROLE_FROM_GUEST)
+			pool_note(&pool, so->scene, &cv->key.server,
+			          may_be_pooled(so, cv) ? cv->n_untold : 0,
+			          cv->n_worked);
+	}
+	for (uint32_t i = 0; i < so->n; i++) {
+		struct conversation *cv = &so->conversations[i];
+		struct run run;
+
+		if (cv->n_untold == 0 || !may_be_pooled(so, cv) ||
+		    !pool_is_enough(&pool, so->scene, &cv->key.server))
+			continue;
+		run = make_run(so, cv, cv->newest_scattered, cv->n_scattered);
+		if (run_majority(so->scene, so->visibility, &run).known) {
+			write_run(so, &run, so->ports[cv->ports]);
+			cv->n_untold = 0;
+		} else {
+			write_undecided(so, cv, run.n_chains,
+			                run.chains[0]->host_ns,
+			                run.chains[run.n_chains - 1]->host_ns);
+		}
+		cv->told = true;
+		free(run.chains);
+	}
+	pool_free(&pool);
 }
 
 static void close_conversation(struct sorter *so, struct conversation *cv)
@@ -371,7 +378,7 @@ static void answer_questions(struct scene *s, const struct conversation *cv)
 		.port = cv->key.server_port,
 		.tried = cv->n_worked + cv->n_failed + cv->n_undecided,
 		.worked = cv->n_worked,
-		.undecided = cv->n_undecided,
+		.undecided = cv->n_undecided + cv->n_untold,
 	};
 
 	questions_note(s, cv->asked, &e);
@@ -419,63 +426,6 @@ static void sort_chain(struct sorter *so, uint32_t i)
 	}
 }
 
-static void count_checked(struct scene *s, const struct sorter *so)
-{
-	static const struct {
-		enum protocol protocol;
-		enum try_role role;
-		const char *what;
-	} rows[] = {
-		{ PROTOCOL_TCP, TRY_ROLE_FROM_GUEST,
-		  "TCP connections of the guest" },
-		{ PROTOCOL_TCP, TRY_ROLE_TO_GUEST,
-		  "TCP connections to the guest" },
-		{ PROTOCOL_DNS, TRY_ROLE_FROM_GUEST,
-		  "DNS queries of the guest" },
-		{ PROTOCOL_ICMP, TRY_ROLE_FROM_GUEST, "pings of the guest" },
-		{ PROTOCOL_ICMP, TRY_ROLE_TO_GUEST, "pings to the guest" },
-		{ PROTOCOL_ARP, TRY_ROLE_FROM_GUEST,
-		  "ARP requests of the guest" },
-	};
-
-	s->incident->checked = xcalloc(sizeof(rows) / sizeof(rows[0]),
-	                               sizeof(*s->incident->checked));
-	for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
-		struct incident_checked row = { .what = rows[r].what };
-
-		for (uint32_t i = 0; i < so->n; i++) {
-			const struct conversation *cv = &so->conversations[i];
-
-			if (cv->key.protocol != rows[r].protocol ||
-			    cv->role != rows[r].role)
-				continue;
-			row.tried +=
-				cv->n_worked + cv->n_failed + cv->n_undecided;
-			row.worked += cv->n_worked;
-			row.undecided += cv->n_undecided;
-		}
-		if (row.tried > 0)
-			s->incident->checked[s->incident->n_checked++] = row;
-	}
-}
-
-/* What fails how often, before it is asked whether that is an accident */
-static void count_failures(struct sorter *so)
-{
-	so->chance.rate = so->scene->loss_rate;
-	for (uint32_t i = 0; i < so->n; i++) {
-		struct conversation *cv = &so->conversations[i];
-		enum protocol protocol = (enum protocol)cv->key.protocol;
-
-		end_stretch(cv);
-		chance_note_exchange(&so->chance, protocol, cv->role,
-		                     cv->n_worked + cv->n_failed);
-		for (uint32_t j = 0; j < cv->n_stretches; j++)
-			chance_note_run(&so->chance, protocol, cv->role,
-			                cv->stretches[j].n);
-	}
-}
-
 void exchanges_judge(struct scene *s)
 {
 	struct sorter so = {
@@ -487,15 +437,19 @@ void exchanges_judge(struct scene *s)
 
 	for (size_t i = 0; i < s->n_chains; i++)
 		sort_chain(&so, (uint32_t)i);
-	count_failures(&so);
-	for (uint32_t i = 0; i < so.n; i++) {
+	for (uint32_t i = 0; i < so.n; i++)
+		end_stretch(&so.conversations[i]);
+	conversations_count_failures(&so);
+	for (uint32_t i = 0; i < so.n; i++)
 		close_conversation(&so, &so.conversations[i]);
+	close_pooled(&so);
+	for (uint32_t i = 0; i < so.n; i++) {
 		write_hidden(&so, &so.conversations[i]);
 		if (so.conversations[i].n_worked > 0)
 			write_worked(&so, &so.conversations[i]);
 		answer_questions(s, &so.conversations[i]);
 	}
-	count_checked(s, &so);
+	conversations_count_checked(&so);
 	visibility_free(so.visibility);
 	reach_free(so.reach);
 	free(so.conversations);
