@@ -136,6 +136,9 @@ static const struct field_info fields[FIELD_COUNT] = {
 		EXCHANGE("server.is_guest", BOOL, "the guest was asked"),
 	[FIELD_SERVER_IS_HOST] =
 		EXCHANGE("server.is_host", BOOL, "the host itself was asked"),
+	[FIELD_SERVER_FORWARDED] =
+		EXCHANGE("server.forwarded", BOOL,
+	                 "others reach the guest by that port of the host"),
 	[FIELD_SERVER_IS_GATEWAY] = EXCHANGE("server.is_gateway", BOOL,
 	                                     "the guest's gateway was asked"),
 	[FIELD_SERVER_ON_LINK] =
