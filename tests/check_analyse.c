@@ -37,8 +37,9 @@ static const struct machine stranger = { 4, { 10, 0, 0, 4 } };
 static struct machine server = { 2, { 10, 0, 0, 2 } };
 static struct machine other = { 3, { 10, 0, 0, 3 } };
 
-/* What the host's capture is: of a bridge, of "any", or beyond NAT */
-enum host_capture { HOST_BRIDGE, HOST_ANY, HOST_NAT };
+/* What the host's capture is: of a bridge, of "any", beyond NAT, of "any" on both
+ * sides of NAT */
+enum host_capture { HOST_BRIDGE, HOST_ANY, HOST_NAT, HOST_ANY_NAT };
 
 struct record {
 	int64_t ts_ns;
@@ -69,6 +70,16 @@ static void add(struct record *r, unsigned int n, const uint8_t *bytes)
 #define BE16(n) (uint8_t)((n) >> 8), (uint8_t)(n)
 #define BE32(n) BE16((n) >> 16), BE16(n)
 #define MAC(n) 2, 0, 0, 0, 0, (n)
+
+static bool is_any(void)
+{
+	return host_capture == HOST_ANY || host_capture == HOST_ANY_NAT;
+}
+
+static bool is_nat(void)
+{
+	return host_capture == HOST_NAT || host_capture == HOST_ANY_NAT;
+}
 
 #define EVERYBODY 255 /* as the last byte of a MAC */
 
@@ -110,14 +121,18 @@ struct message {
 };
 
 /* NAT changes the guest's address and its port or echo id, and counts TTL. */
-static void add_translated(struct record *r, const struct message *m)
+static void add_translated(struct record *r, uint32_t ifindex,
+                           const struct message *m)
 {
 	bool from_guest = m->src == &guest;
 	unsigned int at = from_guest ? 0 : 2;
 	const struct machine *src = from_guest ? &outside : m->src;
 	const struct machine *dst = m->dst == &guest ? &outside : m->dst;
 
-	add_link(r, 0, src->mac, dst->mac, 0x800);
+	unsigned int ports;
+
+	add_link(r, ifindex, src->mac, dst->mac, 0x800);
+	ports = r->n + 20;
 	ADD(r, 0x45, 0, BE16(20 + m->n), BE16(m->ip_id), 0x40, 0,
 	    from_guest ? 63 : 64, m->proto, 0, 0);
 	add(r, 4, src->ip);
@@ -126,7 +141,7 @@ static void add_translated(struct record *r, const struct message *m)
 	if (m->proto == 1)
 		at = 4;
 	if (from_guest || m->dst == &guest)
-		r->bytes[34 + at] ^= 0x55;
+		r->bytes[ports + at] ^= 0x55;
 }
 
 static void add_frame(struct record *r, uint32_t ifindex,
@@ -137,8 +152,7 @@ static void add_frame(struct record *r, uint32_t ifindex,
 	         m->proto ? 0x800 : 0x806);
 	if (m->proto) {
 		ADD(r, 0x45, 0, BE16(20 + m->n), BE16(m->ip_id), 0x40, 0,
-		    m->dst == &guest && host_capture == HOST_NAT ? 63 : 64,
-		    m->proto, 0, 0);
+		    m->dst == &guest && is_nat() ? 63 : 64, m->proto, 0, 0);
 		add(r, 4, m->src->ip);
 		add(r, 4, m->dst->ip);
 	}
@@ -163,12 +177,11 @@ static void transmit(unsigned int at, int64_t ms, const struct message *m)
 		if (!(at & AT_PORT << i))
 			continue;
 		r = new_record(CAPTURE_ROLE_HOST, ts_ns + travel_us * US);
-		if (host_capture == HOST_NAT)
-			add_translated(r, m);
+		if (is_nat() && (i == 2 || !is_any()))
+			add_translated(r, is_any() ? ifindex[i] : 0, m);
 		else
-			add_frame(r, host_capture == HOST_ANY ? ifindex[i] : 0,
-			          m);
-		if (host_capture != HOST_ANY)
+			add_frame(r, is_any() ? ifindex[i] : 0, m);
+		if (!is_any())
 			return;
 	}
 }
@@ -305,10 +318,9 @@ static void analyse_captures(struct capture *host, struct capture *vm)
 
 static void analyse_tapes(void)
 {
-	analyse_captures(
-		play(&tapes[CAPTURE_ROLE_HOST],
-	             host_capture == HOST_ANY ? LINKTYPE_LINUX_SLL2 : ETHERNET),
-		play(&tapes[CAPTURE_ROLE_VM], ETHERNET));
+	analyse_captures(play(&tapes[CAPTURE_ROLE_HOST],
+	                      is_any() ? LINKTYPE_LINUX_SLL2 : ETHERNET),
+	                 play(&tapes[CAPTURE_ROLE_VM], ETHERNET));
 }
 
 static const struct fact *find_fact(enum fact_kind kind, uint16_t port)
@@ -409,9 +421,9 @@ static void syns_answered(unsigned int at, const struct machine *src,
 }
 
 /* The guest's peers are somewhere else, its gateway's MAC stands for them. */
-static void behind_nat(void)
+static void behind_nat(enum host_capture capture)
 {
-	host_capture = HOST_NAT;
+	host_capture = capture;
 	server = (struct machine){ 254, { 192, 0, 2, 2 } };
 	other = (struct machine){ 254, { 203, 0, 113, 3 } };
 	all_else_works();
@@ -786,7 +798,7 @@ START_TEST(nat_is_seen_through)
 {
 	const struct fact *f;
 
-	behind_nat();
+	behind_nat(HOST_NAT);
 	syns(EVERYWHERE, &guest, &server, 443);
 	analyse_tapes();
 	ck_assert_int_eq(in->nics[0].mode, NETWORK_MODE_NAT);
@@ -805,7 +817,7 @@ END_TEST
 
 START_TEST(losses_in_nat)
 {
-	behind_nat();
+	behind_nat(HOST_NAT);
 	syns(AT_VM, &guest, &server, 443);
 	syns_answered(EVERYWHERE, &guest, &server, 444, AT_HOST);
 	analyse_tapes();
@@ -852,7 +864,7 @@ END_TEST
 
 START_TEST(a_forwarded_port_is_the_guests)
 {
-	behind_nat();
+	behind_nat(HOST_NAT);
 	connection_works(EVERYWHERE, 3100, &other, &guest, 80);
 	send_tcp(AT_HOST, 5100, &other, 40001, &guest, 80, TCP_SYN);
 	send_tcp(AT_HOST, 7100, &other, 40002, &guest, 81, TCP_SYN);
@@ -888,6 +900,43 @@ START_TEST(what_the_guest_never_answers_is_lost_to_the_end)
 		          &guest, i);
 	analyse_tapes();
 	ck_assert_uint_eq(in->to_guest.lost, 5);
+}
+END_TEST
+
+/* The guest asked for it before the captures began. */
+START_TEST(the_gateway_of_a_host_that_translates_is_the_host)
+{
+	const struct machine gateway = { 254, { 10, 0, 0, 2 } };
+
+	behind_nat(HOST_ANY_NAT);
+	send_arp(AT_VM | AT_PORT | AT_BRIDGE, 300, ARP_REQUEST, &stranger,
+	         &guest);
+	syns(AT_VM | AT_PORT | AT_BRIDGE, &guest, &gateway, 22);
+	syns(EVERYWHERE, &guest, &server, 443);
+	analyse_tapes();
+	expect_lost(expect_fact(FACT_KIND_TCP, 22, OUTCOME_FAILED, 4),
+	            LOST_LEG_RESPONDER, PLACE_HOST, PATH_DIRECTION_FROM_GUEST,
+	            "host:0/3", NULL);
+	expect_lost(expect_fact(FACT_KIND_TCP, 443, OUTCOME_FAILED, 4),
+	            LOST_LEG_RESPONDER, PLACE_BEYOND_HOST,
+	            PATH_DIRECTION_FROM_GUEST, "host:0/2", NULL);
+}
+END_TEST
+
+START_TEST(a_router_that_stands_in_for_others_is_not_one_of_them)
+{
+	const struct machine proxied[] = { { 254, { 10, 0, 0, 2 } },
+		                           { 254, { 10, 0, 0, 3 } } };
+
+	behind_nat(HOST_ANY_NAT);
+	send_arp(AT_VM | AT_PORT | AT_BRIDGE, 300, ARP_REQUEST, &stranger,
+	         &guest);
+	syns(AT_VM | AT_PORT | AT_BRIDGE, &guest, &proxied[0], 22);
+	connection_works(AT_VM | AT_PORT | AT_BRIDGE, 2000, &guest, &proxied[1],
+	                 23);
+	analyse_tapes();
+	ck_assert_int_ne(number(find_fact(FACT_KIND_TCP, 22), FIELD_LOST_PLACE),
+	                 PLACE_HOST);
 }
 END_TEST
 
@@ -976,6 +1025,8 @@ int main(void)
 		a_forwarded_port_is_the_guests,
 		nothing_is_lost_where_a_capture_is_over,
 		what_the_guest_never_answers_is_lost_to_the_end,
+		the_gateway_of_a_host_that_translates_is_the_host,
+		a_router_that_stands_in_for_others_is_not_one_of_them,
 		exchanged_captures_are_put_right,
 		one_capture_twice,
 		two_taps_are_not_one_capture,

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/strbuf.h"
+#include "base/xalloc.h"
 #include "rules/relations.h"
 #include "rules/rule_set.h"
 
@@ -476,6 +477,39 @@ START_TEST(a_split_place_asks_for_the_next_capture)
 }
 END_TEST
 
+static bool asks_for(const char *command)
+{
+	for (size_t i = 0; i < judged->n_next; i++)
+		if (strstr(judged->next[i].command, command))
+			return true;
+	return false;
+}
+
+START_TEST(what_is_captured_already_is_not_asked_for)
+{
+	static const enum point_kind kinds[] = { POINT_KIND_UPLINK,
+		                                 POINT_KIND_GUEST_PORT };
+	struct incident_capture *captures = xcalloc(2, sizeof(*captures));
+
+	load_rules("[" PING "}]");
+	add(FACT_KIND_TCP, 9, 10);
+	incident->platform = "kvm";
+	incident->captures = captures;
+	incident->n_captures = 2;
+	captures[0].role = CAPTURE_ROLE_VM;
+	captures[1].role = CAPTURE_ROLE_HOST;
+	captures[1].points = xcalloc(2, sizeof(*captures[1].points));
+	for (size_t i = 0; i < 2; i++) {
+		captures[1].points[i].kind = kinds[i];
+		captures[1].n_points = i + 1;
+		run();
+		ck_assert_int_eq(judged->verdict, VERDICT_INCONCLUSIVE);
+		ck_assert_uint_eq(judged->n_next, 1);
+		ck_assert(asks_for(i == 0 ? "port.pcap" : "peer.pcap"));
+	}
+}
+END_TEST
+
 START_TEST(what_could_not_be_excluded_asks_for_the_next_capture)
 {
 	load_rules("[" SILENT ", 'unless': [{'rule': 'arp-none-sent', 'when': "
@@ -527,6 +561,7 @@ int main(void)
 		a_failure_without_a_rule_is_inconclusive,
 		a_root_accounts_for_failures_without_a_rule,
 		a_split_place_asks_for_the_next_capture,
+		what_is_captured_already_is_not_asked_for,
 		what_could_not_be_excluded_asks_for_the_next_capture,
 		related_facts_cost_linear_time,
 		NULL,

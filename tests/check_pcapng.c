@@ -116,6 +116,7 @@ START_TEST(pcapng_options)
 
 	c = open_file();
 	ck_assert_str_eq(capture_interface(c, 0)->name, "vnet0");
+	ck_assert(!capture_interface(c, 0)->by_source);
 	ck_assert_str_eq(capture_interface(c, 0)->filter, "not port 22");
 	ck_assert_int_eq(capture_interface(c, 0)->drops, -1);
 	frame = expect_frame(c, 1, 1000, 5);
@@ -132,6 +133,21 @@ START_TEST(pcapng_options)
 	ck_assert_ptr_null(frame.comment);
 	ck_assert(frame.packet_id == 0 && !frame.dropped);
 	expect_end(c, 3);
+	capture_close(c);
+}
+END_TEST
+
+START_TEST(pcapng_ports_of_a_switch_record_by_source)
+{
+	struct capture *c;
+	size_t start;
+
+	section();
+	start = begin_interface(ETHERNET, 0);
+	option(2, "vNIC:External:1:2:0", 19);
+	end_block(start);
+	c = open_file();
+	ck_assert(capture_interface(c, 0)->by_source);
 	capture_close(c);
 }
 END_TEST
@@ -395,6 +411,7 @@ int main(void)
 		pcapng_sections_restart_everything,
 		pcapng_resolutions,
 		pcapng_options,
+		pcapng_ports_of_a_switch_record_by_source,
 		pcapng_verdicts_tell_what_ended,
 		pcapng_statistics_tell_drops,
 		pcapng_simple_and_obsolete_packets,

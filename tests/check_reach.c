@@ -151,6 +151,30 @@ START_TEST(silence_counts_before_the_oldest_byte_without_acknowledgement)
 }
 END_TEST
 
+/* The server resets what comes after a pause. */
+static enum flow_forgot reset_after_a_pause(uint32_t acked)
+{
+	enum flow_forgot forgot;
+
+	feed(tcp(1, 2, TCP_FLAG_SYN, 99, 0), S);
+	feed(tcp(2, 1, SYNACK, 500, 100), S + MS);
+	send_data(1, 2, 100, 501, 10, S + 2 * MS);
+	send_data(2, 1, 501, 110, 10, S + 3 * MS);
+	send_data(1, 2, 110, acked, 10, 4 * S);
+	feed(tcp(2, 1, TCP_FLAG_RST, acked, 0), 4 * S + MS);
+	forgot = point.flows.flows[0].forgot;
+	point_free(&point);
+	point = (struct point){ 0 };
+	return forgot;
+}
+
+START_TEST(who_may_have_sent_a_fin_did_not_forget)
+{
+	ck_assert_int_eq(reset_after_a_pause(511), FLOW_FORGOT_SERVER);
+	ck_assert_int_eq(reset_after_a_pause(512), FLOW_FORGOT_NOBODY);
+}
+END_TEST
+
 START_TEST(a_tally_keeps_numbers_by_hash)
 {
 	struct tally t = { 0 };
@@ -176,6 +200,7 @@ int main(void)
 		answers_without_a_request_are_strays,
 		answers_to_a_request_are_no_strays,
 		silence_counts_before_the_oldest_byte_without_acknowledgement,
+		who_may_have_sent_a_fin_did_not_forget,
 		a_tally_keeps_numbers_by_hash,
 		NULL,
 	};

@@ -508,6 +508,49 @@ START_TEST(subjects_are_written_as_samples_expect_them)
 }
 END_TEST
 
+START_TEST(points_of_one_file_are_told_apart_by_name)
+{
+	static char inner_id[] = "host:1/vxlan7", any_id[] = "host:0/4";
+	static char uplink[] = "eth0", tunnel[] = "VXLAN 7",
+		    any2[] = "host:0/2";
+	struct incident_point points[2];
+	struct fixture f;
+
+	setup(&f);
+	points[0] = f.points[0];
+	points[1] = (struct incident_point){
+		.id = inner_id, .name = uplink, .tunnel = tunnel, .ifindex = -1
+	};
+	f.captures[0].points = points;
+	f.captures[0].n_points = 2;
+	f.diagnosis.place = PLACE_HOST;
+	f.diagnosis.after = "host:0";
+	f.diagnosis.before = "host:1/vxlan7";
+	assert_contains(text_of(&f), "between br0 and eth0 inside VXLAN 7 of ");
+	f.diagnosis.before = NULL;
+	assert_contains(text_of(&f), "past host.pcap (br0), on the way out");
+	/* an any-interface capture has numbers only */
+	points[0] = (struct incident_point){ .id = any_id, .ifindex = 4 };
+	points[1] = (struct incident_point){ .id = any2, .ifindex = 2 };
+	f.diagnosis.after = any_id;
+	f.diagnosis.before = any2;
+	assert_contains(text_of(&f), "between interface 4 and interface 2 of "
+	                             "host.pcap,");
+	teardown(&f);
+}
+END_TEST
+
+START_TEST(lines_of_prose_stay_lines)
+{
+	struct strbuf out = { 0 };
+	const struct wrap w = { .out = &out, .width = 40 };
+
+	wrap_field(&w, 0, "Who", 5, "one two\nthree");
+	ck_assert_str_eq(strbuf_text(&out), "Who  one two\n     three\n");
+	strbuf_free(&out);
+}
+END_TEST
+
 START_TEST(prose_is_broken_at_the_width)
 {
 	struct strbuf out = { 0 };
@@ -539,6 +582,8 @@ int main(void)
 		json_absence_has_control_and_twin,
 		json_is_ascii_whatever_the_names,
 		subjects_are_written_as_samples_expect_them,
+		points_of_one_file_are_told_apart_by_name,
+		lines_of_prose_stay_lines,
 		prose_is_broken_at_the_width,
 		NULL,
 	};

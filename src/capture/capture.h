@@ -67,6 +67,8 @@ struct frame {
  * struct capture_interface - One interface of one section
  * @name:	pcapng if_name, or NULL
  * @filter:	capture filter that the file declares, or NULL
+ * @by_source:	a port of a Hyper-V switch as etl2pcapng names it: what the switch
+ *		got from there.  All of them together show the switch
  * @linktype:	LINKTYPE_ value; may be one that is not supported
  * @supported:	frames of this link type can be decoded
  * @snaplen:	0: none given
@@ -76,6 +78,7 @@ struct frame {
 struct capture_interface {
 	char *name;
 	char *filter;
+	bool by_source;
 	uint32_t linktype;
 	bool supported;
 	uint32_t snaplen;

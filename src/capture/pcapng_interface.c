@@ -13,6 +13,8 @@
 #define DROPS_MAX (UINT64_C(1) << 48) /* beyond it: no count, but noise */
 #define TSRESOL_MICROSECONDS 6
 
+#define SWITCH_PORT "vNIC:"
+
 enum {
 	OPTION_END = 0,
 	OPTION_IF_NAME = 2,
@@ -107,6 +109,9 @@ struct pcapng_interface *pcapng_interface_new(struct cursor body,
 	i->public.snaplen = pcapng_u32(&body, big_endian);
 	while (pcapng_next_option(&body, big_endian, &option))
 		read_option(i, &option, big_endian);
+	i->public.by_source =
+		i->public.name &&
+		strncmp(i->public.name, SWITCH_PORT, strlen(SWITCH_PORT)) == 0;
 	if (!body.truncated)
 		return i;
 	pcapng_interface_free(i);

@@ -125,6 +125,7 @@ struct incident *analyse(struct capture *const *captures,
 	begin_captures(&s);
 	survey_run(&s);
 	roles_check(&s);
+	survey_settle(&s);
 	guest_find(&s);
 	sides_split(&s);
 	name_points(&s);

@@ -32,16 +32,19 @@ static bool has_number(const struct packet *p)
 	         p->icmp.type == ICMPV6_ECHO_REPLY));
 }
 
-/* What a router or a switch would change is in it: only the same frame has it. */
+/* What a router or a switch would change is in it: only the same frame has it.
+ * Few are remembered, and which must not differ from run to run. */
 static uint64_t hash_of(const struct packet *p, uint64_t key)
 {
 	const struct {
+		uint64_t key;
 		struct in6_addr src, dst;
 		uint16_t src_port, dst_port, icmp_id, vlan;
 		uint32_t wire_len, direction;
 		struct mac eth_src, eth_dst;
 		uint32_t ttl;
 	} all = {
+		.key = key,
 		.src = p->src,
 		.dst = p->dst,
 		.src_port = p->src_port,
@@ -55,7 +58,7 @@ static uint64_t hash_of(const struct packet *p, uint64_t key)
 		.ttl = p->ttl,
 	};
 
-	return hash_mix(hash_bytes(&all, sizeof(all)), key);
+	return hash_stable(&all, sizeof(all));
 }
 
 static void note_example(struct doubles *d, const struct packet *p,

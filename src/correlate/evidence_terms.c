@@ -105,7 +105,8 @@ struct terms terms_make(const struct scene *s, const struct run *run,
 	if (t.seen)
 		return t;
 	/* Behind NAT nobody knows what address it would have got. */
-	t.has_client = !s->points[point].translated;
+	t.has_client = !scene_translated(
+		s, scene_nic_of_flow(s, sighting_flow(s, ref)), point);
 	if (!t.has_client)
 		add_ip_ids(s, run, &t);
 	for (size_t i = 0; i < run->n_chains && t.has_client; i++)

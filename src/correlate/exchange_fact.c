@@ -66,7 +66,11 @@ void exchange_describe(const struct scene *s, const struct visibility *v,
 	              scene_is_outside(s, &key->client));
 	fact_set_bool(f, FIELD_GUEST_IS_END,
 	              role == TRY_ROLE_FROM_GUEST || role == TRY_ROLE_TO_GUEST);
-	fact_set_enum(f, FIELD_MODE, s->guest.mode);
+	fact_set_enum(
+		f, FIELD_MODE,
+		scene_mode(s, scene_nic_of_ip(s, role == TRY_ROLE_FROM_GUEST
+	                                                 ? &key->client
+	                                                 : &key->server)));
 	if (s->uplink_seen)
 		fact_set_bool(f, FIELD_UPLINK_SEEN, true);
 	set_server(s, v, key, f);
@@ -120,7 +124,8 @@ static void count_sighting(const struct scene *s, const struct run *run,
 	count_destination(s, run, o, try, n);
 	n->undone_host +=
 		try->undone || (c->stall.stalled && f->client_resets > 0);
-	if (!o->hop || run->role != TRY_ROLE_FROM_GUEST)
+	if (run->role != TRY_ROLE_FROM_GUEST ||
+	    !scene_hop(s, scene_nic_of_ip(s, &run->key.client), at->point))
 		return;
 	if (!addr_equal(&f->key.server, &run->key.server))
 		n->sent_on_to = &f->key.server;

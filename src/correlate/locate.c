@@ -11,6 +11,7 @@ struct steps {
 	const struct sighting *seen[SCENE_POINTS_MAX + 1];
 	enum relevance relevance[2][SCENE_POINTS_MAX + 1]; /* by reply */
 	uint32_t n;
+	size_t nic;
 	enum traffic_class class;
 	int64_t timeout_ns;
 };
@@ -98,6 +99,7 @@ static struct steps make_steps(const struct visibility *v,
 		.visibility = v,
 		.chain = c,
 		.n = s->n_path + 1,
+		.nic = scene_nic_of_flow(s, flow_of(s, ref)),
 		.class = traffic_class_of_protocol(protocol),
 		.timeout_ns = visibility_timeout_ns(protocol),
 	};
@@ -163,7 +165,7 @@ static struct location make_gap(const struct steps *st, enum lost_leg leg,
 		.known = true,
 		.leg = leg,
 		.direction = direction,
-		.place = path_place(st->scene, st->points[inner],
+		.place = path_place(st->scene, st->nic, st->points[inner],
 		                    st->points[outer]),
 		.after = st->points[after],
 		.before = st->points[before],
@@ -264,6 +266,29 @@ static bool is_dropped(const struct steps *st, uint32_t i, bool answer)
 	return answer ? try->answer_dropped : try->dropped;
 }
 
+/* Where a point past the host's routing is known too, the gateway that the guest
+ * talks to is the host. */
+static enum place place_of_server(const struct steps *st, uint32_t last)
+{
+	const struct flow *f =
+		flow_of(st->scene, try_reference(st->scene, st->chain));
+
+	for (uint32_t i = last + 1; i < st->n; i++)
+		if (st->scene->points[st->points[i]].hop &&
+		    scene_is_gateway(st->scene, &f->key.server))
+			return PLACE_HOST;
+	return PLACE_BEYOND_HOST;
+}
+
+/* It may go on in a tunnel that the snap length has closed. */
+static bool is_blind_beyond(const struct steps *st, uint32_t last)
+{
+	const struct scene *s = st->scene;
+
+	return s->tunnels_cut &&
+	       s->points[st->points[last]].tunnel.kind == TUNNEL_KIND_NONE;
+}
+
 static struct location locate_from_guest(const struct steps *st)
 {
 	const struct location unknown = { .known = false };
@@ -303,8 +328,10 @@ static struct location locate_from_guest(const struct steps *st)
 	if (last == 0 ||
 	    !could_see(st, last, PATH_DIRECTION_TO_GUEST, st->class, true))
 		return unknown;
-	return responder(st, PLACE_BEYOND_HOST, PATH_DIRECTION_FROM_GUEST,
-	                 last);
+	if (is_blind_beyond(st, last))
+		return unknown;
+	return responder(st, place_of_server(st, last),
+	                 PATH_DIRECTION_FROM_GUEST, last);
 }
 
 static struct location locate_to_guest(const struct steps *st)
@@ -372,6 +399,16 @@ static bool could_see_refusal(const struct steps *st, uint32_t refused_at,
 	return could_see(st, absent, back, answer_class(st, refused_at), true);
 }
 
+/* A host that translates refuses with an address of its own. */
+static bool is_by_host(const struct steps *st, uint32_t i)
+{
+	const struct scene *s = st->scene;
+	const struct in6_addr *by = &try_of(s, st->seen[i])->refused_by;
+
+	return s->guest.mode == NETWORK_MODE_NAT &&
+	       (scene_is_outside(s, by) || scene_is_gateway(s, by));
+}
+
 /*
  * Who refuses sits behind the last point, on the way of the request, that shows
  * the refusal: either there is no further one, or it lacks it.
@@ -392,11 +429,15 @@ static struct location locate_refusal(const struct steps *st, bool from_guest)
 		return unknown;
 	if (!from_guest && last == 0)
 		return responder(st, PLACE_GUEST, there, 0);
+	if (from_guest && last + 1 < st->n && is_by_host(st, last))
+		return refused_between(st, last, last + 1, there);
 	absent = first_absent(st, last, from_guest ? 1 : -1, there, false);
 	if (absent == UINT32_MAX)
 		absent =
 			first_absent(st, last, from_guest ? 1 : -1, back, true);
 	if (absent == UINT32_MAX || (absent == last && last == 0))
+		return unknown;
+	if (absent == last && is_blind_beyond(st, last))
 		return unknown;
 	if (absent == last)
 		return responder(st, PLACE_BEYOND_HOST, there, last);
@@ -458,41 +499,4 @@ struct location locate(const struct visibility *v, const struct scene *s,
 		break;
 	}
 	return (struct location){ .known = false };
-}
-
-static bool is_equal(const struct location *a, const struct location *b)
-{
-	return a->leg == b->leg && a->direction == b->direction &&
-	       a->place == b->place && a->after == b->after &&
-	       a->before == b->before;
-}
-
-/* Steps from the guest to the inner and to the outer end of a gap */
-static void ends_of(const struct scene *s, const struct location *at,
-                    uint32_t *inner, uint32_t *outer)
-{
-	uint32_t a = s->points[at->after].depth;
-	uint32_t b = s->points[at->before].depth;
-
-	*inner = a < b ? a : b;
-	*outer = a < b ? b : a;
-}
-
-bool location_within(const struct scene *s, const struct location *narrow,
-                     const struct location *wide)
-{
-	uint32_t inner[2], outer[2];
-
-	if (!narrow->known || !wide->known)
-		return narrow->known == wide->known;
-	if (is_equal(narrow, wide))
-		return true;
-	if (narrow->leg != wide->leg || narrow->direction != wide->direction ||
-	    narrow->leg == LOST_LEG_RESPONDER || narrow->after == NO_POINT ||
-	    narrow->before == NO_POINT || wide->after == NO_POINT ||
-	    wide->before == NO_POINT)
-		return false;
-	ends_of(s, narrow, &inner[0], &outer[0]);
-	ends_of(s, wide, &inner[1], &outer[1]);
-	return inner[1] <= inner[0] && outer[0] <= outer[1];
 }

@@ -58,9 +58,4 @@ enum try_state try_state(const struct visibility *v, const struct scene *s,
 struct location locate(const struct visibility *v, const struct scene *s,
                        const struct chain *c);
 
-/** location_within() - Are both the same, or the gap @narrow a part of the gap
- * @wide, which a point between them that could not tell has left wide? */
-bool location_within(const struct scene *s, const struct location *narrow,
-                     const struct location *wide);
-
 #endif

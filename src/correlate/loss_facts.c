@@ -348,7 +348,7 @@ static void bill_gap(struct scene *s, const struct losses *l,
 		.direction = direction,
 		.after = point_at_depth(s, after),
 		.before = point_at_depth(s, before),
-		.place = path_place(s, point_at_depth(s, inner),
+		.place = path_place(s, 0, point_at_depth(s, inner),
 		                    point_at_depth(s, outer)),
 		.by_size = g->smallest_lost > g->largest_passed,
 	};

@@ -97,7 +97,7 @@ static void add_nic(const struct scene *s, size_t i)
 	struct incident_nic *nic = &s->incident->nics[i];
 	const struct guest *g = &s->guest;
 
-	*nic = (struct incident_nic){ .mode = path_mode_of(s, i) };
+	*nic = (struct incident_nic){ .mode = scene_mode(s, i) };
 	if (i < g->n_macs) {
 		nic->mac = g->macs[i];
 		nic->has_mac = true;

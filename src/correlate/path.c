@@ -10,6 +10,9 @@
  * what was lost before it. */
 #define TRUNK_PERCENT 80
 
+/* Beyond a router so many tries show another TTL or address. */
+#define FAR_SIDE_MIN 3
+
 /* Sum of how much later than at the guest, ns */
 struct distance {
 	double sum_ns;
@@ -153,6 +156,11 @@ static void mark_points(struct scene *s, const struct votes *votes)
 		           v->unicast > 0;
 		o->translated = v->translated > v->same + v->routed;
 		o->hop = v->translated + v->routed > v->same;
+		if (o->side != SIDE_FAR)
+			continue;
+		/* It shows the ports of siblings, too. */
+		o->translated |= v->translated >= FAR_SIDE_MIN;
+		o->hop |= v->translated + v->routed >= FAR_SIDE_MIN;
 	}
 }
 
@@ -259,65 +267,6 @@ static void find_mode(struct scene *s)
 	}
 }
 
-/* What has become of a try of the guest at the points of the host? */
-static enum network_mode mode_of(const struct scene *s, const struct chain *c,
-                                 const struct try *vm, const struct flow *fv)
-{
-	bool seen = false, hop = false;
-
-	for (uint32_t i = 0; i < c->n; i++) {
-		const struct sighting *at = &s->sightings[c->first + i];
-		const struct flow_table *t = &s->points[at->point].track.flows;
-		const struct try *host = &t->tries[at->try];
-		const struct flow *f = &t->flows[host->flow];
-
-		if (s->points[at->point].role == CAPTURE_ROLE_VM)
-			continue;
-		if (!addr_equal(&f->key.client, &fv->key.client) ||
-		    !addr_equal(&f->key.server, &fv->key.server))
-			return NETWORK_MODE_NAT;
-		seen = true;
-		hop |= host->ttl != vm->ttl;
-	}
-	if (!seen)
-		return NETWORK_MODE_UNKNOWN;
-	return hop ? NETWORK_MODE_ROUTED : NETWORK_MODE_BRIDGED;
-}
-
-static void vote_mode(const struct scene *s, const struct chain *c,
-                      struct mac mac, uint32_t modes[])
-{
-	const struct sighting *at = sighting_at(s, c, CAPTURE_ROLE_VM);
-	const struct flow_table *t;
-	const struct flow *f;
-
-	if (!at)
-		return;
-	t = &s->points[at->point].track.flows;
-	f = &t->flows[t->tries[at->try].flow];
-	if (f->key.protocol != PROTOCOL_ARP &&
-	    f->key.protocol != PROTOCOL_NDP &&
-	    (mac_equal(f->client_mac, mac) || mac_equal(f->server_mac, mac)))
-		modes[mode_of(s, c, &t->tries[at->try], f)]++;
-}
-
-enum network_mode path_mode_of(const struct scene *s, size_t nic)
-{
-	uint32_t modes[NETWORK_MODE_UNKNOWN + 1] = { 0 };
-
-	if (s->guest.n_macs < 2)
-		return s->guest.mode;
-	for (size_t i = 0; i < s->n_chains; i++)
-		vote_mode(s, &s->chains[i], s->guest.macs[nic], modes);
-	/* Within the host its neighbours are reached without a hop. */
-	if (modes[NETWORK_MODE_NAT] > 0)
-		return NETWORK_MODE_NAT;
-	if (modes[NETWORK_MODE_ROUTED] > 0)
-		return NETWORK_MODE_ROUTED;
-	return modes[NETWORK_MODE_BRIDGED] > 0 ? NETWORK_MODE_BRIDGED
-	                                       : NETWORK_MODE_UNKNOWN;
-}
-
 static void find_outside(struct scene *s)
 {
 	struct guest *g = &s->guest;
@@ -365,19 +314,20 @@ void path_find(struct scene *s)
 	order_points(s, votes);
 	name_kinds(s);
 	find_mode(s);
+	nic_paths_find(s);
 	find_outside(s);
 	s->uplink_seen = is_uplink_seen(s);
 }
 
-enum place path_place(const struct scene *s, uint32_t inner, uint32_t outer)
+enum place path_place(const struct scene *s, size_t nic, uint32_t inner,
+                      uint32_t outer)
 {
-	const struct observation *in = &s->points[inner];
-	const struct observation *out = &s->points[outer];
-	bool at_guest = in->role == CAPTURE_ROLE_VM;
+	bool at_guest = s->points[inner].role == CAPTURE_ROLE_VM;
 
-	if (at_guest && !out->hop)
+	if (at_guest && !scene_hop(s, nic, outer))
 		return PLACE_GUEST_HOST_PATH;
-	if (out->translated && (at_guest || !in->translated))
+	if (scene_translated(s, nic, outer) &&
+	    (at_guest || !scene_translated(s, nic, inner)))
 		return PLACE_NAT;
 	return PLACE_HOST;
 }

@@ -1,5 +1,24 @@
 #include "correlate/run.h"
 
+#define SWITCH_PORTS_MAX 64
+
+/* One interface of the file, or all ports of one switch */
+static void add_interface(struct claim *c, const struct capture *capture,
+                          uint32_t interface)
+{
+	bool by_source = capture_interface(capture, interface)->by_source;
+	uint32_t count = capture_interface_count(capture);
+	int64_t ids[SWITCH_PORTS_MAX];
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < count && n < SWITCH_PORTS_MAX; i++)
+		if (by_source ? capture_interface(capture, i)->by_source
+		              : i == interface)
+			ids[n++] = i;
+	if (n < count && n > 0)
+		claim_add_numbers(c, CLAIM_INTERFACE, ids, n);
+}
+
 static void add_tunnel(struct claim *c, const struct observation *o)
 {
 	switch (o->tunnel.kind) {
@@ -33,8 +52,7 @@ struct claim *point_claim(const struct scene *s, uint32_t point, int32_t *index)
 
 	*index = incident_add_claim(s->incident, o->capture, o->point_index);
 	c = incident_claim(s->incident, *index);
-	if (capture_interface_count(s->captures[o->capture]) > 1)
-		claim_add_number(c, CLAIM_INTERFACE, o->interface);
+	add_interface(c, s->captures[o->capture], o->interface);
 	if (o->ifindex >= 0 && ic->n_points > 1)
 		claim_add_number(c, CLAIM_IFINDEX, o->ifindex);
 	add_tunnel(c, o);

@@ -225,6 +225,7 @@ struct reach *reach_new(struct scene *s)
 		note_inbound(r, &s->chains[i]);
 	strays_mark(r, s);
 	nat_index(r);
+	r->sides = own_host_new(s);
 	return r;
 }
 
@@ -246,6 +247,7 @@ void reach_free(struct reach *r)
 	free(r->stray_list);
 	free(r->routers);
 	free(r->older);
+	own_host_free(r->sides);
 	free(r);
 }
 
@@ -415,6 +417,7 @@ void reach_describe_run(const struct reach *r, struct scene *s,
 	set_next_hop(r, s, run, f);
 	set_turns(s, run, f);
 	set_source(r, run, f);
+	own_host_describe(r->sides, s, &run->key, f);
 	strays_describe_run(r, s, run, f);
 	nat_describe_run(r, s, run, f);
 }

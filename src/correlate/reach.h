@@ -44,6 +44,7 @@ struct family {
  * @worked:	by server and port: the newest chain of the guest that worked
  *		(plus 1)
  * @older:	by chain: the one before it with the same server and port (plus 1)
+ * @sides:	who is on which side of the uplink; or NULL
  */
 struct reach {
 	const struct scene *scene;
@@ -68,6 +69,7 @@ struct reach {
 	struct tally forwarded;
 	struct tally worked;
 	uint32_t *older;
+	struct sides *sides;
 };
 
 /** reach_new() - Look at all points; marks the chains that were answered by
@@ -87,6 +89,14 @@ void reach_describe_run(const struct reach *r, struct scene *s,
 
 /** strays_index() - Note the stray answers seen at @point */
 void strays_index(struct reach *r, uint32_t point);
+
+/** own_host_new() - Sort the stations of the outermost point; NULL: there is none */
+struct sides *own_host_new(const struct scene *s);
+void own_host_free(struct sides *sides);
+
+/** own_host_describe() - Is one of the two the guest's own host? */
+void own_host_describe(struct sides *sides, const struct scene *s,
+                       const struct flow_key *key, struct fact *f);
 
 /** strays_mark() - Mark the chains that the guest answered by another NIC */
 void strays_mark(const struct reach *r, struct scene *s);

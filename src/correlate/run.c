@@ -95,6 +95,45 @@ const struct try *run_refused_try(const struct scene *s,
 	return NULL;
 }
 
+static bool is_equal(const struct location *a, const struct location *b)
+{
+	return a->leg == b->leg && a->direction == b->direction &&
+	       a->place == b->place && a->after == b->after &&
+	       a->before == b->before;
+}
+
+/* Steps from the guest to the inner and to the outer end of a gap */
+static void ends_of(const struct scene *s, const struct location *at,
+                    uint32_t *inner, uint32_t *outer)
+{
+	uint32_t a = s->points[at->after].depth;
+	uint32_t b = s->points[at->before].depth;
+
+	*inner = a < b ? a : b;
+	*outer = a < b ? b : a;
+}
+
+/* Are both the same, or is the gap @narrow a part of the gap @wide, which a point
+ * between them that could not tell has left wide? */
+static bool is_within(const struct scene *s, const struct location *narrow,
+                      const struct location *wide)
+{
+	uint32_t inner[2], outer[2];
+
+	if (!narrow->known || !wide->known)
+		return narrow->known == wide->known;
+	if (is_equal(narrow, wide))
+		return true;
+	if (narrow->leg != wide->leg || narrow->direction != wide->direction ||
+	    narrow->leg == LOST_LEG_RESPONDER || narrow->after == NO_POINT ||
+	    narrow->before == NO_POINT || wide->after == NO_POINT ||
+	    wide->before == NO_POINT)
+		return false;
+	ends_of(s, narrow, &inner[0], &outer[0]);
+	ends_of(s, wide, &inner[1], &outer[1]);
+	return inner[1] <= inner[0] && outer[0] <= outer[1];
+}
+
 struct location run_majority(const struct scene *s, const struct visibility *v,
                              const struct run *run)
 {
@@ -114,10 +153,10 @@ struct location run_majority(const struct scene *s, const struct visibility *v,
 
 		for (size_t j = 0; j < n; j++)
 			count += at[j].known && at[i].known &&
-			         location_within(s, &at[i], &at[j]);
+			         is_within(s, &at[i], &at[j]);
 		if (count > best_count ||
 		    (count == best_count && best.known && at[i].known &&
-		     location_within(s, &at[i], &best))) {
+		     is_within(s, &at[i], &best))) {
 			best = at[i];
 			best_count = count;
 		}

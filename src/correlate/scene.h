@@ -12,6 +12,7 @@
 
 #include "capture/capture.h"
 #include "correlate/analyse.h"
+#include "correlate/announce.h"
 #include "correlate/clock_line.h"
 #include "facts/incident.h"
 #include "track/point.h"
@@ -83,9 +84,19 @@ struct gateway {
 	bool answers;
 };
 
+/** struct nic_path - One of several NICs: its mode; by point, as far as known,
+ * what happens to its packets */
+struct nic_path {
+	enum network_mode mode;
+	bool known[SCENE_POINTS_MAX];
+	bool hop[SCENE_POINTS_MAX];
+	bool translated[SCENE_POINTS_MAX];
+};
+
 struct guest {
 	struct mac macs[GUEST_MACS_MAX];
 	size_t n_macs;
+	struct nic_path paths[GUEST_MACS_MAX];
 	struct in6_addr ips[GUEST_IPS_MAX];
 	size_t n_ips;
 	struct gateway gateways[4];
@@ -150,59 +161,6 @@ struct outage {
 	uint64_t out;
 	uint64_t in;
 	uint64_t others;
-};
-
-#define ANNOUNCE_PINGS_MAX 16
-
-/**
- * struct ping - Echo requests of one id for the guest
- * @seq, @last_ns: the last that the guest got
- * @at_host:	the host has seen some, @host_seq as the last
- * @gap_from, @gap_to: the two with the most between them that it did not see
- */
-struct ping {
-	struct in6_addr from;
-	struct in6_addr to;
-	uint16_t id;
-	uint16_t seq;
-	uint16_t host_seq;
-	uint16_t gap_from;
-	uint16_t gap_to;
-	bool at_host;
-	int64_t last_ns;
-};
-
-/**
- * struct announce - What is sent to the guest and goes astray until it speaks
- * @own_ns, @in_ns: the last frame of the guest, the last unicast for it
- * @woke:	it began to speak at @woke_ns; @silent_ns was its last before
- * @announced_ns: when it last announced itself; 0: never
- * @n_own:	its frames since it woke
- * @others:	frames of others at the host while nobody speaks to the guest;
- *		@others_then: when it woke
- * @lost:	pings lost between @found and @found_seq, at @found_ns
- */
-struct announce {
-	struct ping pings[ANNOUNCE_PINGS_MAX];
-	size_t n_pings;
-	bool known;
-	bool spoke;
-	bool woke;
-	int64_t own_ns;
-	int64_t in_ns;
-	int64_t silent_ns;
-	int64_t woke_ns;
-	int64_t announced_ns;
-	uint64_t n_own;
-	uint64_t others;
-	uint64_t others_then;
-	int32_t lost;
-	struct ping found;
-	size_t found_ping; /* index */
-	uint16_t found_seq;
-	int64_t found_ns;
-	int64_t found_woke_ns;
-	uint64_t found_own;
 };
 
 /**
@@ -276,6 +234,8 @@ struct scene {
 	uint32_t n_points;
 	bool points_full;
 	uint64_t two_sided; /* bit by capture: each side is a point */
+	bool roles_known;   /* before, the tunnels of either file are opened */
+	bool tunnels_cut; /* frames were cut inside tunnels, and say nothing */
 	bool swapped;
 	bool same_file;
 	struct guest guest;
@@ -302,6 +262,11 @@ struct scene {
 	struct incident *incident;
 	const struct hints *hints;
 };
+
+/** scene_interface_of() - The interface that stands for @interface: of a switch
+ * whose ports are recorded by source, the first */
+uint32_t scene_interface_of(const struct scene *s, uint32_t capture,
+                            uint32_t interface);
 
 /** scene_point_of() - The observation that @p of @capture belongs to; NULL */
 struct observation *scene_point_of(const struct scene *s, uint32_t capture,
@@ -375,6 +340,10 @@ void sides_split(struct scene *s);
 /** sides_limit_claims() - Limit what is claimed of such points to their side */
 void sides_limit_claims(struct scene *s);
 
+/** survey_settle() - Read again what was read before the roles were known, if it
+ * matters */
+void survey_settle(struct scene *s);
+
 /** roles_check() - Is it one file twice?  Are host and guest exchanged? */
 void roles_check(struct scene *s);
 
@@ -406,12 +375,27 @@ void tunnels_settle(struct scene *s);
 /** path_find() - Points in order, network mode, addresses behind NAT */
 void path_find(struct scene *s);
 
-/** path_place() - The place between two points of the path, the inner one given
- * first */
-enum place path_place(const struct scene *s, uint32_t inner, uint32_t outer);
+/** path_place() - The place between two points of the path of a NIC, the inner
+ * one given first */
+enum place path_place(const struct scene *s, size_t nic, uint32_t inner,
+                      uint32_t outer);
 
 /** path_mode_of() - The mode of one NIC of the guest */
 enum network_mode path_mode_of(const struct scene *s, size_t nic);
+
+/** nic_paths_find() - Modes and points of each NIC, where there are several */
+void nic_paths_find(struct scene *s);
+
+/** scene_nic_of_flow(), scene_nic_of_ip() - Which NIC of the guest it goes by;
+ * the first if nobody knows */
+size_t scene_nic_of_flow(const struct scene *s, const struct flow *f);
+size_t scene_nic_of_ip(const struct scene *s, const struct in6_addr *ip);
+
+/** scene_mode(), scene_hop(), scene_translated() - As in struct guest and struct
+ * observation, for one NIC */
+enum network_mode scene_mode(const struct scene *s, size_t nic);
+bool scene_hop(const struct scene *s, size_t nic, uint32_t point);
+bool scene_translated(const struct scene *s, size_t nic, uint32_t point);
 
 /** isolation_find() - Is the guest in a host-only network? */
 void isolation_find(struct scene *s);

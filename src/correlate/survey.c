@@ -19,12 +19,27 @@ static const char *side_name(enum side side)
 	return NULL;
 }
 
+uint32_t scene_interface_of(const struct scene *s, uint32_t capture,
+                            uint32_t interface)
+{
+	const struct capture *c = s->captures[capture];
+
+	if (!capture_interface(c, interface)->by_source)
+		return interface;
+	for (uint32_t i = 0; i < interface; i++)
+		if (capture_interface(c, i)->by_source)
+			return i;
+	return interface;
+}
+
 static struct observation *add_point(struct scene *s, uint32_t capture,
                                      const struct packet *p)
 {
 	struct incident_capture *ic = &s->incident->captures[capture];
 	const struct capture_interface *ci =
 		capture_interface(s->captures[capture], p->interface);
+	const char *name = ci->by_source ? "vSwitch" : ci->name;
+	uint32_t interface = scene_interface_of(s, capture, p->interface);
 	struct observation *o;
 
 	if (s->n_points == SCENE_POINTS_MAX ||
@@ -35,7 +50,7 @@ static struct observation *add_point(struct scene *s, uint32_t capture,
 	*o = (struct observation){
 		.capture = capture,
 		.point_index = (uint32_t)ic->n_points,
-		.interface = p->interface,
+		.interface = interface,
 		.ifindex = p->ifindex,
 		.side = side_of(s, capture, p),
 		.tunnel = p->within,
@@ -46,11 +61,11 @@ static struct observation *add_point(struct scene *s, uint32_t capture,
 	ic->points = xreallocarray(ic->points, ic->n_points + 1,
 	                           sizeof(*ic->points));
 	ic->points[ic->n_points++] = (struct incident_point){
-		.name = ci->name ? text_copy(ci->name) : NULL,
+		.name = name ? text_copy(name) : NULL,
 		.tunnel = tunnel_title(&p->within),
 		.kind = POINT_KIND_UNKNOWN,
 		.linktype = ci->linktype,
-		.interface = p->interface,
+		.interface = interface,
 		.ifindex = p->ifindex,
 		.side = side_name(o->side),
 	};
@@ -178,6 +193,23 @@ void survey_again(struct scene *s, uint32_t capture)
 {
 	drop_points(s, capture);
 	read_capture(s, capture);
+}
+
+static bool is_opened(const struct scene *s, uint32_t capture)
+{
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].capture == capture &&
+		    s->points[i].tunnel.kind != TUNNEL_KIND_NONE)
+			return true;
+	return false;
+}
+
+void survey_settle(struct scene *s)
+{
+	s->roles_known = true;
+	for (uint32_t i = 0; i < s->n_captures; i++)
+		if (s->roles[i] == CAPTURE_ROLE_VM && is_opened(s, i))
+			survey_again(s, i);
 }
 
 void survey_run(struct scene *s)

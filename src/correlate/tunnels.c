@@ -7,6 +7,9 @@
 #include "base/strbuf.h"
 #include "correlate/scene.h"
 
+/* So many frames cut inside their tunnel, and nobody can match the rest */
+#define TUNNELS_CUT_PERCENT 20
+
 char *tunnel_title(const struct tunnel *t)
 {
 	switch (t->kind) {
@@ -32,12 +35,13 @@ struct observation *scene_point_of(const struct scene *s, uint32_t capture,
                                    const struct packet *p)
 {
 	enum side side = side_of(s, capture, p);
+	uint32_t interface = scene_interface_of(s, capture, p->interface);
 
 	/* The newest points first: sections of one file follow each other. */
 	for (uint32_t i = s->n_points; i-- > 0;) {
 		struct observation *o = &s->points[i];
 
-		if (o->capture == capture && o->interface == p->interface &&
+		if (o->capture == capture && o->interface == interface &&
 		    o->ifindex == p->ifindex && o->side == side &&
 		    is_same(&o->tunnel, &p->within))
 			return o;
@@ -48,7 +52,7 @@ struct observation *scene_point_of(const struct scene *s, uint32_t capture,
 bool scene_open_tunnel(const struct scene *s, uint32_t capture,
                        const struct packet *p, struct packet *inner)
 {
-	return s->roles[capture] == CAPTURE_ROLE_HOST &&
+	return (!s->roles_known || s->roles[capture] == CAPTURE_ROLE_HOST) &&
 	       packet_decode_inner(p, inner);
 }
 
@@ -65,6 +69,9 @@ void tunnels_settle(struct scene *s)
 
 		if (o->tunnel.kind == TUNNEL_KIND_NONE || o->on_path)
 			continue;
+		if (o->track.truncated * 100 >
+		    o->track.packets * TUNNELS_CUT_PERCENT)
+			s->tunnels_cut = true;
 		point_free(&o->track);
 		o->track = (struct point){ 0 };
 		forgotten = true;

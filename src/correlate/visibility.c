@@ -13,6 +13,9 @@
 /* A capture's first and last moments are not sharp. */
 #define EDGE_NS (50 * MS)
 
+/* So much of a frame has the header of DNS, also over IPv6 and with tags. */
+#define DNS_KEPT_BYTES 96
+
 struct visibility {
 	const struct scene *scene;
 	struct second_set crossed[SCENE_POINTS_MAX][2];
@@ -305,20 +308,22 @@ enum relevance visibility_relevance(const struct visibility *v,
 		if (s->sightings[chain->first + i].point == point &&
 		    !(reply && is_resolution(f)))
 			return RELEVANCE_YES;
-	if (s->points[point].hop)
+	if (scene_hop(s, scene_nic_of_flow(s, f), point))
 		return relevance_behind_hop(s, f);
 	return relevance_on_bridge(v, chain, f, &t->tries[at->try], point,
 	                           reply);
 }
 
 /* Does the capture record @class about then?  Nobody leaves DNS out who takes
- * other UDP; but where packets are cut DNS may not be known as such. */
-static bool records(const struct observation *o, enum traffic_class class,
-                    int64_t ts_ns)
+ * other UDP; but where packets are cut early DNS may not be known as such. */
+static bool records(const struct scene *s, const struct observation *o,
+                    enum traffic_class class, int64_t ts_ns)
 {
 	if (second_set_near(&o->track.seen[class], ts_ns, AROUND_S))
 		return true;
-	return class == TRAFFIC_DNS && o->track.shortened == 0 &&
+	return class == TRAFFIC_DNS &&
+	       (o->track.shortened == 0 ||
+	        s->incident->captures[o->capture].snaplen >= DNS_KEPT_BYTES) &&
 	       second_set_near(&o->track.seen[TRAFFIC_UDP], ts_ns, AROUND_S);
 }
 
@@ -341,7 +346,7 @@ bool visibility_could_see(const struct visibility *v, uint32_t point,
 	if (defects_hide(s, point, direction, class, host_ns,
 	                 host_ns + after_ns))
 		return false;
-	if (!records(o, class, ts_ns))
+	if (!records(s, o, class, ts_ns))
 		return false;
 	return second_set_near(&v->crossed[point][direction], host_ns,
 	                       AROUND_S);

@@ -139,6 +139,12 @@ static const struct field_info fields[FIELD_COUNT] = {
 	[FIELD_SERVER_FORWARDED] =
 		EXCHANGE("server.forwarded", BOOL,
 	                 "others reach the guest by that port of the host"),
+	[FIELD_SERVER_OWN_HOST] = EXCHANGE(
+		"server.own_host", BOOL,
+		"the guest is on no switch of its host, and a machine on its "
+		"side of the uplink, no virtual one, was asked: its host"),
+	[FIELD_CLIENT_OWN_HOST] =
+		EXCHANGE("client.own_host", BOOL, "likewise, it asked"),
 	[FIELD_SERVER_IS_GATEWAY] = EXCHANGE("server.is_gateway", BOOL,
 	                                     "the guest's gateway was asked"),
 	[FIELD_SERVER_ON_LINK] =

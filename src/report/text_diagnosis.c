@@ -16,16 +16,33 @@
 #define SUBJECTS_MAX 8
 #define EVIDENCE_MAX 12
 
-/* " (eth0)", " (eth0, inside VXLAN 100)"; nothing where the file is enough */
+/* The point within its file: "eth0", "eth0 inside VXLAN 100", "interface 4" */
+static void put_interface(const struct incident_point *p, struct strbuf *out)
+{
+	if (p->name)
+		strbuf_puts(out, p->name);
+	else if (p->side)
+		strbuf_puts(out, strcmp(p->side, "guest-side") == 0
+		                         ? "the guest's side"
+		                         : "the far side");
+	else if (p->ifindex >= 0)
+		strbuf_printf(out, "interface %" PRId64, p->ifindex);
+	else if (!p->tunnel)
+		strbuf_printf(out, "interface %" PRIu32, p->interface);
+	if (p->tunnel)
+		strbuf_printf(out, "%sinside %s",
+		              p->name || p->ifindex >= 0 ? " " : "", p->tunnel);
+}
+
+/* " (eth0)"; nothing where the file is enough */
 static void put_point_name(const struct incident_capture *c,
                            const struct incident_point *p, struct strbuf *out)
 {
-	if (p->tunnel && p->name)
-		strbuf_printf(out, " (%s, inside %s)", p->name, p->tunnel);
-	else if (p->tunnel)
-		strbuf_printf(out, " (inside %s)", p->tunnel);
-	else if (p->name || c->n_points > 1)
-		strbuf_printf(out, " (%s)", p->name ? p->name : p->id);
+	if (!p->name && !p->tunnel && c->n_points == 1)
+		return;
+	strbuf_puts(out, " (");
+	put_interface(p, out);
+	strbuf_puts(out, ")");
 }
 
 static void put_point(const struct incident *incident, const char *id,
@@ -47,6 +64,25 @@ static void put_point(const struct incident *incident, const char *id,
 	put_point_name(c, p, out);
 }
 
+static void put_both(const struct incident *incident, const char *after,
+                     const char *before, struct strbuf *out)
+{
+	const struct incident_capture *c = NULL, *same = NULL;
+	const struct incident_point *p = point_find(incident, after, &c);
+	const struct incident_point *q = point_find(incident, before, &same);
+
+	if (!p || !q || c != same) {
+		put_point(incident, after, out);
+		strbuf_puts(out, " and ");
+		put_point(incident, before, out);
+		return;
+	}
+	put_interface(p, out);
+	strbuf_puts(out, " and ");
+	put_interface(q, out);
+	strbuf_printf(out, " of %s", capture_title(incident, c));
+}
+
 static void put_limits(const struct incident *incident,
                        const struct diagnosis *d, const char *between,
                        const char *past, const char *nothing,
@@ -56,9 +92,7 @@ static void put_limits(const struct incident *incident,
 
 	if (d->after && d->before) {
 		strbuf_puts(out, between);
-		put_point(incident, d->after, out);
-		strbuf_puts(out, " and ");
-		put_point(incident, d->before, out);
+		put_both(incident, d->after, d->before, out);
 	} else if (only) {
 		strbuf_puts(out, past);
 		put_point(incident, only, out);

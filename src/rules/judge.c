@@ -64,7 +64,6 @@ static bool is_failed(const struct fact *fact)
 	       outcome.state == VALUE_KNOWN &&
 	       (outcome.lo == OUTCOME_FAILED || outcome.lo == OUTCOME_REFUSED ||
 	        outcome.lo == OUTCOME_INTERMITTENT ||
-	        outcome.lo == OUTCOME_REFUSED ||
 	        outcome.lo == OUTCOME_UNDECIDED);
 }
 

@@ -220,6 +220,22 @@ static void ask_about(struct judgement *j, const struct incident *incident,
 	}
 }
 
+/* What is there need not be taken again. */
+static void ask_beyond(struct judgement *j, const struct incident *incident,
+                       bool mismatch)
+{
+	bool port = !mismatch && has_point(incident, POINT_KIND_GUEST_PORT);
+	bool uplink = !mismatch && has_point(incident, POINT_KIND_UPLINK);
+
+	if (!port)
+		ask(j, incident, CAPTURE_NEED_PORT, settles[CAPTURE_NEED_PORT]);
+	if (!uplink)
+		ask(j, incident, CAPTURE_NEED_UPLINK,
+		    settles[CAPTURE_NEED_UPLINK]);
+	if (port && uplink)
+		ask(j, incident, CAPTURE_NEED_PEER, settles[CAPTURE_NEED_PEER]);
+}
+
 void next_captures_add(struct judgement *j, const struct incident *incident,
                        const struct findings *findings, bool mismatch)
 {
@@ -236,9 +252,8 @@ void next_captures_add(struct judgement *j, const struct incident *incident,
 		ask(j, incident, CAPTURE_NEED_GUEST,
 		    settles[CAPTURE_NEED_GUEST]);
 	if (j->verdict == VERDICT_INCONCLUSIVE)
-		ask(j, incident, CAPTURE_NEED_PORT, settles[CAPTURE_NEED_PORT]);
-	if (j->verdict == VERDICT_INCONCLUSIVE ||
-	    !has_capture(incident, CAPTURE_ROLE_HOST))
+		ask_beyond(j, incident, mismatch);
+	else if (!has_capture(incident, CAPTURE_ROLE_HOST))
 		ask(j, incident, CAPTURE_NEED_UPLINK,
 		    settles[CAPTURE_NEED_UPLINK]);
 }

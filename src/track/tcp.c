@@ -84,13 +84,15 @@ static void track_syn(struct point *point, const struct packet *p)
 /*
  * A reset without ACK, numbered as the last acknowledgement says, answers data
  * for a connection that its sender does not know.  Only after a pause: else it
- * is the end of one that was closed in a hurry.
+ * is the end of one that was closed in a hurry.  Where more was acknowledged than
+ * the capture has of its sender, its FIN may be what is missing.
  */
 static bool is_forgotten(const struct flow *f, const struct packet *p,
                          const struct tcp_progress *own, int64_t own_last_ns)
 {
 	return is_reset(p) && !(p->tcp.flags & TCP_FLAG_ACK) && !f->finished &&
-	       own->known && p->tcp.seq == own->acked && f->client_data.known &&
+	       own->known && p->tcp.seq == own->acked &&
+	       ahead(own->acked, own->next) <= 0 && f->client_data.known &&
 	       f->server_data.known &&
 	       p->ts_ns - own_last_ns >= FORGOTTEN_IDLE_NS;
 }

@@ -17,7 +17,7 @@ import netns  # noqa: E402
 import scenario  # noqa: E402
 
 TOOLS = ['ip', 'nft', 'tcpdump', 'dumpcap', 'tshark', 'editcap', 'mergecap', 'ping', 'gzip', 'zstd',
-         'conntrack', 'curl', 'ethtool']
+         'conntrack', 'curl', 'arping', 'dig', 'nc', 'dnsmasq', 'dhclient', 'nginx', 'unshare', 'ethtool']
 TRIES, LIMIT_SECONDS = 3, 150
 
 
@@ -44,6 +44,7 @@ def work(name, seed, attempt, target):
     status = 1
     try:
         netns.private_mounts()
+        tempfile.tempdir = os.path.dirname(target)
         made = scenario.make(name, seed, attempt, target)
         print(f'{name}: {made}', flush=True)
         status = 0

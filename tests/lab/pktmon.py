@@ -1,7 +1,8 @@
-"""What a capture looks like that sees each packet wherever it goes in the host, as pktmon does on Hyper-V.
+"""What captures of a Hyper-V host look like in pcapng, after etl2pcapng.
 
-The frames come from captures of the lab.  Only the container is made up: one interface, all sightings of a packet
-with one packet id, a direction, and the verdict XDP_DROP where a packet went no further.
+The frames come from captures of the lab, only the container is made up.  merge(): pktmon sees each packet wherever it
+goes in the host: one interface, all sightings of a packet with one packet id, a direction, and the verdict XDP_DROP
+where a packet went no further.  split(): the switch records what it gets, once, at the port that it came from.
 """
 import struct
 
@@ -28,11 +29,18 @@ def block(kind, body):
     return struct.pack('<II', kind, len(body) + 12) + body + struct.pack('<I', len(body) + 12)
 
 
-def packet(when, length, frame, number, outwards, dropped):
-    options = option(2, struct.pack('<I', 2 if outwards else 1)) + option(5, struct.pack('<Q', number))
+def head(*names):
+    return block(0x0a0d0d0a, struct.pack('<IHHq', 0x1a2b3c4d, 1, 0, -1)) + b''.join(
+        block(1, struct.pack('<HHI', 1, 0, 262144) + option(2, name.encode()) + option(0, b'')) for name in names)
+
+
+def packet(when, length, frame, number, outwards, dropped=False, interface=0):
+    options = option(2, struct.pack('<I', 2 if outwards else 1))
+    if number:
+        options += option(5, struct.pack('<Q', number))
     if dropped:
         options += option(7, b'\x02' + struct.pack('<Q', 1))
-    head = struct.pack('<IIIII', 0, *divmod(round(when * 10 ** 6), 2 ** 32), len(frame), length)
+    head = struct.pack('<IIIII', interface, *divmod(round(when * 10 ** 6), 2 ** 32), len(frame), length)
     return block(6, head + frame + b'\0' * (-len(frame) % 4) + options + option(0, b''))
 
 
@@ -57,7 +65,17 @@ def merge(port, uplink, path, guest_mac):
             rows.append((when + 3e-6, length, frame, number, True))
     rows.sort(key=lambda row: row[0])
     with open(path, 'wb') as file:
-        file.write(block(0x0a0d0d0a, struct.pack('<IHHq', 0x1a2b3c4d, 1, 0, -1)))
-        file.write(block(1, struct.pack('<HHI', 1, 0, 262144) + option(2, b'vSwitch') + option(0, b'')))
+        file.write(head('vSwitch'))
         for when, length, frame, number, dropped in rows:
             file.write(packet(when, length, frame, number, frame[6:12] == mac, dropped))
+
+
+def split(uplink, path, guest_mac):
+    """The frames of the guest at its port, and those for it at the port of the uplink."""
+    mac = bytes.fromhex(guest_mac.replace(':', ''))
+    with open(path, 'wb') as file:
+        file.write(head('vNIC:Synthetic:5C0F7E2A:12:0', 'vNIC:External:19A4D0B1:3:0'))
+        for when, length, frame in frames(uplink):
+            own = frame[6:12] == mac
+            if own or frame[:6] == mac or frame[0] & 1:
+                file.write(packet(when, length, frame, 0, own, interface=not own))

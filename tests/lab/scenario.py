@@ -9,8 +9,10 @@ import threading
 import time
 
 import capture
+import programs
 import traffic
 from topology import World
+from variety import Variety
 
 ALL = {}
 OFFSETS = [0, 0, 0, -0.8, 2.5, -2.9, 0.44, 37.25, -40, -37.4, 1.27, 3600, 7200, -12.6, 95]
@@ -44,13 +46,15 @@ class Several:
             part.stop()
 
 
-class Scenario:
+class Scenario(Variety):
     def __init__(self, name, seed, attempt, mode='bridged', point='uplink', seconds=None, quiet=False, overlap=False,
                  apart=False):
         self.name, self.seed, self.mode, self.point = name, seed, mode, point
         self.rng = rng = random.Random(f'{seed}/{name}' + (f'/{attempt}' if attempt > 1 else ''))
         random.seed(rng.random())
         self.w = World(rng, mode, overlap=overlap)
+        self.programs = programs.Programs(f'{seed}/{name}/{attempt}/programs')
+        self.has_leases = self.relays = False
         self.seconds = seconds or rng.uniform(10.5, 12.0)
         self.offset = rng.choice(OFFSETS)
         if self.offset and rng.random() < 0.5:
@@ -147,15 +151,23 @@ class Scenario:
         for machine in (w.vm, w.s1, w.s2, w.net, w.host, *w.guests):
             traffic.in_thread(machine.ns, traffic.ssh_server, '0.0.0.0', 22)
             if machine is not w.host:
-                traffic.in_thread(machine.ns, traffic.http_server, '0.0.0.0', 80,
-                                  self.rng.choice(['nginx', 'nginx/1.22.1', 'Apache/2.4.57', 'Microsoft-IIS/10.0']))
+                self.http(machine, '0.0.0.0', 80,
+                          self.rng.choice(['nginx', 'nginx/1.22.1', 'Apache/2.4.57', 'Microsoft-IIS/10.0']))
         for machine, address in [(w.router, w.router.ip), (w.s1, w.s1.ip), (w.net, '203.0.113.10'),
                                  (w.net, '198.51.100.53')]:
-            traffic.in_thread(machine.ns, traffic.dns_server, address, 53, names)
+            self.dns(machine, address, names)
             traffic.in_thread(machine.ns, traffic.udp_server, address, 123)
         if self.mode != 'bridged':
-            traffic.in_thread(w.host.ns, traffic.dns_server, f'{w.vm_prefix}.1', 53, names)
+            if self.relays:
+                self.programs.resolver(w.host, f'{w.vm_prefix}.1', names, w.router.ip)
+            else:
+                self.dns(w.host, f'{w.vm_prefix}.1', names,
+                         w.router.ip if self.mode != 'host-only' and w.router.ip not in self.avoided else None)
             traffic.in_thread(w.host.ns, traffic.udp_server, f'{w.vm_prefix}.1', 123)
+        for machine in (w.s1, w.s2, w.net, *w.guests):
+            traffic.in_thread(machine.ns, programs.nc_sink, programs.SINK)
+            traffic.in_thread(machine.ns, programs.nc_sink, programs.SYSLOG, '-u')
+        self.leases()
 
     def background(self, begin, end):
         """Healthy traffic of everyone, `begin` to `end` in seconds; guests' peers are those not avoided."""
@@ -179,17 +191,18 @@ class Scenario:
         busy = rng.uniform(0.8, 1.3)
         for when in spread(1.3 * busy):
             if own:
-                add(when, w.vm, traffic.http_client, rng.choice(own), 80, paths(),
-                    rng.choice(['', 'www.example.com', w.domain]), None, rng.uniform(0.02, 0.2))
+                self.fetch(when, w.vm, rng.choice(own), paths(), rng.choice(['', 'www.example.com', w.domain]),
+                           rng.uniform(0.02, 0.2))
         for when in spread(1.4 * busy):
             if resolvers:
                 wanted = rng.sample(sorted(self.names), 1)
                 if rng.random() < 0.2:
                     wanted.insert(0, f'{wanted[0]}.{w.domain}')
-                add(when, w.vm, traffic.dns_client, rng.choice(resolvers), wanted, both=rng.random() < 0.4)
+                self.ask(when, w.vm, rng.choice(resolvers), wanted, rng.random() < 0.4)
         for when in spread(3.5):
             if pinged:
-                add(when, w.vm, traffic.ping, rng.choice(pinged), rng.randint(2, 4), rng.uniform(0.2, 0.5))
+                self.ping(when, w.vm, rng.choice(pinged), rng.randint(2, 4), rng.uniform(0.2, 0.5))
+        self.pipes(begin, end, own)
         sshable = [p for p in own if p in lan + siblings]
         for when in spread(5.5):
             if sshable:
@@ -205,8 +218,7 @@ class Scenario:
         visitors = [m for m in (w.s1, w.s2) if m.ip not in self.avoided] if self.inbound else []
         for when in spread(2.8):
             if visitors:
-                visitor = rng.choice(visitors)
-                add(when, visitor, traffic.http_client, w.vm.ip, 80, paths(), w.hostnames['vm'])
+                self.fetch(when, rng.choice(visitors), w.vm.ip, paths(), w.hostnames['vm'])
         for when in spread(5.0):
             if visitors:
                 visitor = rng.choice(visitors)
@@ -220,9 +232,9 @@ class Scenario:
         for guest in w.guests:
             targets = lan + internet + [g for g in siblings if g != guest.ip]
             for when in spread(3.0 / crowd):
-                add(when, guest, traffic.http_client, rng.choice(targets), 80, paths())
+                self.fetch(when, guest, rng.choice(targets), paths())
             for when in spread(5.0):
-                add(when, guest, traffic.dns_client, w.dns, rng.sample(sorted(self.names), 1))
+                self.ask(when, guest, w.dns, rng.sample(sorted(self.names), 1))
                 if rng.random() < 0.4:
                     add(when + 0.5, guest, traffic.connect, rng.choice(targets), rng.choice([443, 8443, 3306, 25]), 1)
             if lan and rng.random() < 0.7:
@@ -318,6 +330,7 @@ class Scenario:
         last = max(stop for _, stop in self.windows.values())
         self.services()
         time.sleep(1.0)
+        self.programs.check()
         self.w.flush_neighbours()
         scheduled, self.actions = self.actions, []
         self.background(-1.6, last + 1.2)
@@ -441,4 +454,5 @@ import scenarios_loss  # noqa: E402,F401
 import scenarios_nat  # noqa: E402,F401
 import scenarios_noise  # noqa: E402,F401
 import scenarios_points  # noqa: E402,F401
+import scenarios_programs  # noqa: E402,F401
 import scenarios_v6  # noqa: E402,F401

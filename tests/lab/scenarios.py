@@ -562,7 +562,7 @@ def syn_unanswered(s, where):
         s.fault('tcp-syn-unanswered', 'guest', 'to-guest', f'{server.ip} > {w.vm.ip}:{port}/tcp')
         return
     target = server.ip
-    traffic.in_thread(server.ns, traffic.http_server, '0.0.0.0', port)
+    s.http(server, '0.0.0.0', port)
     s.fails(('tcp', target))
     s.at(start, w.vm, traffic.connect, target, port, 5.5)
     s.at(start + 1.3, w.guests[0], traffic.http_client, target, port, ['/'])
@@ -667,7 +667,7 @@ def wrong_interface(s):
     w = s.w
     w.second_segment()
     for machine in (w.s3, w.g3):
-        traffic.in_thread(machine.ns, traffic.http_server, '0.0.0.0', 80)
+        s.http(machine, '0.0.0.0', 80)
         traffic.in_thread(machine.ns, traffic.ssh_server, '0.0.0.0', 22)
     devices = [(w.machine_mac(), f'{w.other_prefix}.{n}') for n in s.rng.sample(range(201, 250), 5)]
     noise = traffic.Noise(s.rng, w.other_prefix, f'{w.other_prefix}.1', [w.s3.ip], devices, [f'{w.other_prefix}.77'])

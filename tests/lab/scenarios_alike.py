@@ -440,7 +440,7 @@ def often_lost(s, what):
     else:
         port = 8443
         rule = f'tcp flags & (syn | ack) == syn ip saddr {w.vm.ip} ip daddr {target} tcp dport {port}'
-        traffic.in_thread(w.s2.ns, traffic.http_server, '0.0.0.0', port)
+        s.http(w.s2, '0.0.0.0', port)
         for number in range(26):
             s.at(1.0 + 0.3 * number, w.vm, traffic.connect, target, port, 0.9)
         asked = syn(w.vm.ip, target, port)

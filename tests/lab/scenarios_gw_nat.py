@@ -1,6 +1,5 @@
 """Guests with two NICs, leases without a router, loops far away, and NAT that forgets."""
 import socket
-import struct
 import time
 
 import capture
@@ -12,31 +11,13 @@ from scenarios import echo, syn
 
 # Gateway
 
-def boot(kind, xid, mac, address, options):
-    """A DHCP message as UDP payload; `options` follow the message type."""
-    return (struct.pack('!BBBBIHH', 2 if kind == 5 else 1, 1, 6, 0, xid, 0, 0x8000) + b'\0' * 4
-            + socket.inet_aton(address if kind == 5 else '0.0.0.0') + b'\0' * 8 + traffic.hexmac(mac).ljust(16, b'\0')
-            + b'\0' * 192 + b'\x63\x82\x53\x63\x35\x01' + bytes([kind]) + options + b'\xff').ljust(300, b'\0')
-
-
-def send_dhcp(mac, source, sport, dport, message, number):
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
-        sock.bind(('eth0', 0))
-        sock.send(traffic.ethernet(mac, 'ff:ff:ff:ff:ff:ff', 0x800,
-                                   traffic.udp(source, '255.255.255.255', sport, dport, message, number, 64)))
-
-
 def lease(s, router):
     """The guest renews its lease: with a router in it, or without."""
-    w, xid, start = s.w, s.rng.getrandbits(32), s.rng.uniform(1.3, 1.8)
-    wanted = b'\x32\x04' + socket.inet_aton(w.vm.ip) + b'\x37\x03\x01\x03\x06'
-    given = b'\x36\x04' + socket.inet_aton(w.s1.ip) + b'\x33\x04\0\0\x0e\x10\x01\x04\xff\xff\xff\0'
-    given += b'\x06\x04' + socket.inet_aton(w.dns)
-    if router:
-        given += b'\x03\x04' + socket.inet_aton(w.router.ip)
-    s.at(start, w.vm, send_dhcp, w.vm.mac, '0.0.0.0', 68, 67, boot(3, xid, w.vm.mac, w.vm.ip, wanted), 1)
-    s.at(start + 0.02, w.s1, send_dhcp, w.s1.mac, w.s1.ip, 67, 68, boot(5, xid, w.vm.mac, w.vm.ip, given), 2)
+    w, s.has_leases, s.snaplen['vm'] = s.w, True, None
+    s.programs.dhcp_server(w.s1, 'eth0', {'router': w.router.ip if router else '', 'dns-server': w.dns}, [(w.vm.mac, w.vm.ip)])
+    s.at(s.rng.uniform(1.3, 1.8), w.vm, s.programs.dhclient, w.hostnames['vm'], w.vm.ip, w.s1.ip)
     s.check('vm', 'dhcp.option.dhcp == 5', '>= 1')
+    s.check('vm', f'dhcp.option.dhcp == 5 && dhcp.option.router == {w.router.ip}', '== 1' if router else '== 0')
 
 
 def lease_without_router(s):

@@ -13,7 +13,7 @@ from scenarios import back_and_lost, seen_and_lost, syn
 def synack_lost(s, way='in'):
     w, port = s.w, s.rng.choice([443, 8443, 5432])
     client, server = (w.vm, w.s2) if way == 'in' else (w.s2, w.vm)
-    traffic.in_thread(server.ns, traffic.http_server, '0.0.0.0', port)
+    s.http(server, '0.0.0.0', port)
     rule = f'ip saddr {server.ip} ip daddr {client.ip} tcp sport {port} tcp flags & (syn | ack) == syn | ack'
     if s.mode == 'bridged':
         w.bridge_drop('ether type ip ip protocol tcp ' + rule)
@@ -60,7 +60,7 @@ add('tcp-rst-closed-port-guest', 'Nothing listens at the port of the guest that 
 
 def middlebox(s):
     w, port, target = s.w, s.rng.choice([443, 8443]), s.w.s2.ip
-    traffic.in_thread(w.s2.ns, traffic.http_server, '0.0.0.0', port)
+    s.http(w.s2, '0.0.0.0', port)
     if s.mode == 'bridged':
         w.host.ns.sysctl(bridge__bridge_nf_call_iptables=1)
     w.drop(w.host, 'forward', f'ip saddr {w.vm.ip} ip daddr {target} tcp dport {port}', 'reject with tcp reset')
@@ -123,7 +123,7 @@ add('tcp-half-open-uplink', 'A server has forgotten the connections that the gue
 
 def begins_midway(s):
     w, server, port = s.w, s.w.s2, 8443
-    traffic.in_thread(server.ns, traffic.http_server, '0.0.0.0', port)
+    s.http(server, '0.0.0.0', port)
     for number in range(3):
         s.at(0.6 + 0.7 * number, w.vm, traffic.http_client, server.ip, port, ['/'], '', None, 0.05)
     s.at(3.2, server, w.drop, server, 'input', f'tcp dport {port} ip saddr {w.vm.ip}')
@@ -142,7 +142,7 @@ add('tcp-syn-unanswered-midway', "A server answers the guest's first connections
 
 def ends_midway(s):
     w, server, port = s.w, s.w.s2, 8443
-    traffic.in_thread(server.ns, traffic.http_server, '0.0.0.0', port)
+    s.http(server, '0.0.0.0', port)
     w.drop(server, 'input', f'tcp dport {port} ip saddr {w.vm.ip}')
     s.at(0.8, w.vm, traffic.connect, server.ip, port, 3.4)
     s.at(1.3, w.vm, traffic.connect, server.ip, port, 3.4)
@@ -166,7 +166,7 @@ def dns_silent(s, where='beyond'):
     w = s.w
     resolver = w.s2.ip if s.mode == 'bridged' else '198.51.100.53'
     if s.mode == 'bridged':
-        traffic.in_thread(w.s2.ns, traffic.dns_server, resolver, 53, {'www.example.com': '203.0.113.80'})
+        s.dns(w.s2, resolver, {'www.example.com': '203.0.113.80'})
     source = w.host.ip if s.mode == 'nat' else w.vm.ip
     query = f'udp.dstport == 53 && ip.dst == {resolver}'
     answer = f'udp.srcport == 53 && ip.src == {resolver}'

@@ -208,6 +208,41 @@ add('pktmon-drop', "The host's capture shows each packet at several places under
     'virtual switch dropped them.', pktmon_drop, point='port+uplink', apart=True)
 
 
+# A switch that records what it gets, by the port that it came from
+
+def switch_file(s):
+    s.snaplen['host'] = None
+    s.nano['host'] = s.pcapng['host'] = False
+
+    def change(files):
+        pktmon.split(files['host'], files['host'] + 'ng', s.w.vm.mac)
+        files['host'] += 'ng'
+    s.changes.append(change)
+    s.synthetic = '; synthetic: tests/lab/pktmon.py put the frames of the guest and those for it at two ports of one switch'
+
+
+def switch_healthy(s):
+    switch_file(s)
+    s.check('host', f'tcp.flags == 0x012 && ip.dst == {s.w.vm.ip}', '>= 3')
+
+
+def switch_beyond(s):
+    switch_file(s)
+    w, target = s.w, s.w.s2.ip
+    w.drop(w.s2, 'input', f'ip saddr {w.vm.ip} tcp dport 8080')
+    s.tries(target, 8080, pings=0)
+    s.fails(('tcp', target))
+    for role in ('host', 'vm'):
+        s.check(role, syn(w.vm.ip, target, 8080), '>= 4')
+    s.fault('tcp-syn-unanswered', 'beyond-host', 'from-guest', f'{w.vm.ip} > {target}:8080/tcp')
+
+
+add('vswitch-by-source-healthy', "The host's switch records each packet once, at the port that it came from, as on Hyper-V; everything "
+    'works.', switch_healthy)
+add('vswitch-by-source-beyond', "The host's switch records each packet once, at the port that it came from; a server drops the guest's "
+    'SYNs to one port.', switch_beyond)
+
+
 # Delivered twice
 
 def doubled(s, where='network'):
@@ -247,7 +282,7 @@ add('tcp-sent-again', 'One in twelve TCP segments for the guest is lost in the h
 
 # The guest sits on the host's NIC
 
-def on_the_nic(s, tried=True):
+def on_the_nic(s, who='guest'):
     w = s.w
     w.macvtap()
     s.avoid(w.host.ip)
@@ -255,7 +290,13 @@ def on_the_nic(s, tried=True):
         s.at(1 + 3 * number, w.s1, traffic.ping, w.host.ip, 3, 0.4)
         s.at(1.5 + 3 * number, w.host, traffic.http_client, w.s1.ip, 80, ['/', '/b/900'])
     s.check('host', echo(0, w.host.ip, w.s1.ip), '>= 6')
-    if not tried:
+    if who == 'host':
+        s.at(s.when(), w.host, traffic.ping, w.vm.ip, 8, 0.8)
+        s.check('host', arp_request(w.host.ip, w.vm.ip), '>= 4')
+        s.check('vm', arp_request(w.host.ip, w.vm.ip), '== 0')
+        s.expect(absent=['arp-lost-vswitch'])
+        s.fault('l2-macvtap-isolation', 'host', 'to-guest', f'{w.host.ip} > {w.vm.ip}')
+    if who != 'guest':
         return
     s.fails(('arp', w.host.ip))
     s.at(s.when(), w.vm, traffic.ping, w.host.ip, 8, 0.8)
@@ -267,7 +308,8 @@ def on_the_nic(s, tried=True):
 
 
 add('l2-macvtap-isolation', "The guest sits on the host's NIC (macvlan): it reaches the LAN, and never its own host.", on_the_nic)
-add('l2-macvtap-healthy', "The guest sits on the host's NIC (macvlan) and has nothing to say to its host.", on_the_nic, False)
+add('l2-macvtap-healthy', "The guest sits on the host's NIC (macvlan) and has nothing to say to its host.", on_the_nic, 'nobody')
+add('l2-macvtap-from-host', "The guest sits on the host's NIC (macvlan): its host never reaches it, and others do.", on_the_nic, 'host')
 
 
 def host_ignores(s, kind='ping'):
@@ -292,6 +334,122 @@ def host_ignores(s, kind='ping'):
 
 
 add('l2-macvtap-host-firewall', "The host's firewall drops its bridged guest's pings to the host itself; the host captured at its "
-    'uplink.', host_ignores)
-add('l2-macvtap-host-arp', "The host does not answer its bridged guest's ARP requests for the host itself; the host captured on its "
-    'bridge.', host_ignores, 'arp', point='bridge')
+    'bridge.', host_ignores, point='bridge')
+add('l2-macvtap-host-arp', "The host does not answer its bridged guest's ARP requests for the host itself; port and "
+    'uplink were captured.', host_ignores, 'arp', point='port+uplink')
+
+
+# Several addresses on one NIC
+
+def more_addresses(s):
+    w = s.w
+    s.second, s.global6 = w.guest_ip(), 'fd00:77::' + w.vm.ip.split('.')[-1]
+    w.vm.ns.ip(f'addr add {s.second}/24 brd + dev eth0')
+    for machine in (w.vm, w.s1, w.s2):
+        machine.ns.sysctl(ipv6__conf__all__disable_ipv6=0, ipv6__conf__eth0__disable_ipv6=0, ipv6__conf__eth0__accept_dad=0)
+    w.vm.ns.ip(f'addr add {s.global6}/64 dev eth0 nodad', f'addr add fd00:77::a{w.vm.ip.split(".")[-1]}/64 dev eth0 nodad')
+    w.s1.ns.ip('addr add fd00:77::1/64 dev eth0 nodad')
+    traffic.in_thread(w.vm.ns, traffic.http_server, '::', 80)
+    s.avoid(w.s2.ip)
+    for number in range(3):
+        s.at(1.2 + 2.5 * number, w.s1, traffic.http_client, s.second, 80, ['/', '/b/900'])
+        s.at(1.7 + 2.5 * number, w.vm, traffic.ping, w.s1.ip, 2, 0.3, more=('-I', s.second))
+        s.at(2.2 + 2.5 * number, w.s1, traffic.ping, s.global6, 2, 0.3)
+        s.at(2.4 + 2.5 * number, w.s1, traffic.http_client, s.global6, 80, ['/'])
+    s.check('vm', f'tcp.flags == 0x012 && ip.src == {s.second}', '>= 2')
+    s.check('vm', f'icmpv6.type == 129 && ipv6.src == {s.global6}', '>= 4')
+
+
+def one_address_lost(s, family=4):
+    """What a LAN server sends to one of the guest's addresses is lost in the host's bridge."""
+    more_addresses(s)
+    w = s.w
+    start = s.when()
+    if family == 4:
+        w.bridge_drop(f'ether type ip ip saddr {w.s2.ip} ip daddr {s.second} icmp type echo-request')
+        s.at(start, w.s2, traffic.ping, s.second, 8, 0.5)
+        s.at(start + 0.2, w.s2, traffic.ping, w.vm.ip, 4, 0.5)
+        s.check('vm', echo(8, w.s2.ip, s.second), '== 0')
+        s.check('vm', echo(0, w.vm.ip, w.s2.ip), '>= 4')
+        s.fault('icmp-lost-to-guest', 'guest-host-path', 'to-guest', f'{w.s2.ip} > {s.second}')
+        return
+    w.s2.ns.ip('addr add fd00:77::2/64 dev eth0 nodad')
+    other = f'fd00:77::a{w.vm.ip.split(".")[-1]}'
+    w.bridge_drop(f'ether type ip6 ip6 saddr fd00:77::2 ip6 daddr {other} icmpv6 type echo-request')
+    s.at(start, w.s2, traffic.ping, other, 8, 0.5)
+    s.at(start + 0.2, w.s2, traffic.ping, s.global6, 4, 0.5)
+    s.check('vm', f'icmpv6.type == 128 && ipv6.dst == {other}', '== 0')
+    s.check('host', f'icmpv6.type == 128 && ipv6.dst == {other}', '>= 7')
+    s.fault('icmp-lost-to-guest', 'guest-host-path', 'to-guest', f'fd00:77::2 > {other}')
+
+
+def second_address_silent(s):
+    """The guest's firewall drops pings for its second address only."""
+    more_addresses(s)
+    w = s.w
+    w.drop(w.vm, 'input', f'icmp type echo-request ip daddr {s.second}')
+    s.at(s.when(), w.s2, traffic.ping, s.second, 8, 0.5)
+    s.at(s.when() + 0.4, w.s2, traffic.ping, w.vm.ip, 4, 0.5)
+    s.check('vm', echo(8, w.s2.ip, s.second), '>= 7')
+    s.check('vm', echo(0, s.second, w.s2.ip), '== 0')
+    s.fault('icmp-guest-silent', 'guest', 'to-guest', f'{w.s2.ip} > {s.second}')
+
+
+add('addresses-healthy', 'The guest has two IPv4 and several IPv6 addresses on one NIC; all of them work.', more_addresses)
+add('addresses-one-lost', "The guest has several addresses; a server's pings for its second IPv4 address are lost on the host's bridge, "
+    'those for the first arrive.', one_address_lost)
+add('addresses-one-lost-v6', "The guest has several addresses; a server's pings for one of its IPv6 addresses are lost on the host's "
+    'bridge, those for another arrive.', one_address_lost, 6)
+add('addresses-one-silent', "The guest's firewall drops pings for its second IPv4 address; the first answers.", second_address_silent,
+    point='port+uplink')
+
+
+# Two NICs, bridged and behind NAT
+
+def mixed_nics(s, lost=None):
+    """One NIC is bridged, the other behind the host's NAT; both leave by one uplink."""
+    w = s.w
+    inner, mac = '10.99.7', w.mac([w.guest_oui])
+    w.vm2_ip = f'{inner}.77'
+    link(w.vm.ns, 'eth1', mac, w.host.ns, 'vnet40', 'fe' + mac[2:])
+    w.host.ns.ip('link add virbr0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0', 'link set virbr0 up',
+                 'link set vnet40 master virbr0', 'link set vnet40 up', f'addr add {inner}.1/24 brd + dev virbr0')
+    w.host.ns.sysctl(ipv4__ip_forward=1)
+    w.host.ns.nft(f'''table ip nat {{ chain post {{ type nat hook postrouting priority 100;
+        ip saddr {inner}.0/24 ip daddr != {inner}.0/24 masquerade; }}
+        }}''')
+    w.vm.ns.ip('link set eth1 up', f'addr add {w.vm2_ip}/24 brd + dev eth1', f'route add 203.0.113.10/32 via {inner}.1 dev eth1',
+               f'route add 198.51.100.25/32 via {inner}.1 dev eth1')
+    traffic.in_thread(w.net.ns, traffic.http_server, '198.51.100.25', 8000)
+    s.devices = ['eth0', 'eth1']
+    s.expect(mode='bridged')
+    for number in range(4):
+        s.at(1 + 2 * number, w.vm, traffic.ping, '203.0.113.10', 3, 0.4)
+        s.at(1.5 + 2 * number, w.vm, traffic.http_client, '198.51.100.25', 8000, ['/', '/b/900'])
+    s.check('vm2', echo(0, '203.0.113.10', w.vm2_ip), '>= 6')
+    s.check('host', echo(0, '203.0.113.10', w.host.ip), '>= 6')
+    if not lost:
+        return
+    start = s.when()
+    if lost == 'nat':
+        w.drop(w.host, 'forward', f'ip saddr 198.51.100.25 ip daddr {w.vm2_ip} tcp sport 8001')
+        traffic.in_thread(w.net.ns, traffic.http_server, '198.51.100.25', 8001)
+        s.at(start, w.vm, traffic.connect, '198.51.100.25', 8001, 5.5)
+        s.check('vm2', syn(w.vm2_ip, '198.51.100.25', 8001), '>= 4')
+        s.check('host', f'tcp.flags == 0x012 && tcp.srcport == 8001 && ip.dst == {w.host.ip}', '>= 4')
+        s.fault('nat-return-dropped', 'nat', 'to-guest', f'{w.vm2_ip} > 198.51.100.25:8001/tcp')
+    else:
+        w.bridge_drop(f'ether type ip ip saddr {w.vm.ip} ip daddr {w.s2.ip} icmp type echo-request')
+        s.avoid(w.s2.ip)
+        s.fails(('icmp', w.s2.ip))
+        s.at(start, w.vm, traffic.ping, w.s2.ip, 9, 0.5)
+        s.at(start + 1, w.vm, traffic.http_client, w.s2.ip, 80, ['/', '/b/900'])
+        s.check('vm', echo(8, w.vm.ip, w.s2.ip), '>= 8')
+        s.fault('icmp-lost-to-guest', 'guest-host-path', 'from-guest', f'{w.vm.ip} > {w.s2.ip}')
+
+
+add('points-mixed-nics-healthy', 'The guest has a bridged NIC and one behind NAT, and both use one uplink; everything works.', mixed_nics)
+add('points-mixed-nics-nat', "The guest has a bridged NIC and one behind NAT; answers for the second are at the uplink and dropped by "
+    "the host's forward filter.", mixed_nics, 'nat')
+add('points-mixed-nics-bridged', "The guest has a bridged NIC and one behind NAT; echo requests of the first are lost on the host's "
+    'bridge.', mixed_nics, 'bridged')

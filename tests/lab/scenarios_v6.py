@@ -94,10 +94,9 @@ def serve(s):
     w = s.w
     for machine in (w.vm, w.s1, w.s2, w.net, *w.guests):
         traffic.in_thread(machine.ns, traffic.ssh_server, '::', 22)
-        traffic.in_thread(machine.ns, traffic.http_server, '::', 80, s.rng.choice(['nginx', 'nginx/1.22.1', 'Apache/2.4.57']))
+        s.http(machine, '::', 80, s.rng.choice(['nginx', 'nginx/1.22.1', 'Apache/2.4.57']))
     for machine in (w.router, w.s1):
-        traffic.in_thread(machine.ns, traffic.dns_server, machine.ip6, 53,
-                          {'www.example.com': '203.0.113.80', f'git.{w.domain}': w.s1.ip})
+        s.dns(machine, machine.ip6, {'www.example.com': '203.0.113.80', f'git.{w.domain}': w.s1.ip})
 
 
 def healthy(s, *avoided):
@@ -288,7 +287,7 @@ def dns_silent(s):
     w, resolver = s.w, s.w.s2
     build(s)
     healthy(s, resolver.ip6)
-    traffic.in_thread(resolver.ns, traffic.dns_server, resolver.ip6, 53, {'www.example.com': '203.0.113.80'})
+    s.dns(resolver, resolver.ip6, {'www.example.com': '203.0.113.80'})
     w.drop(resolver, 'input', f'udp dport 53 ip6 saddr {w.vm.ip6}')
     start = s.when()
     for n, name in enumerate(['www.example.com', 'api.example.com', 'repo.example.org']):

@@ -91,6 +91,8 @@ def http_client(address, port, paths, host='', source=None, gap=0.1, timeout=3.0
                     if not piece:
                         return
                     body += piece
+                if b'connection: close' in head.lower():
+                    return
                 time.sleep(gap * random.uniform(0.3, 1.6))
     except OSError:
         pass
