@@ -283,7 +283,10 @@ void track_icmp_error(struct point *point, const struct packet *p)
 		refuse_tries(t, flow, p, refusal);
 		return;
 	}
-	/* It quotes an answer: the client's side does not want it. */
+	/* It quotes an answer: the client's side does not want it.  Of any other
+	 * error it does not know the way. */
+	if (refusal != REFUSAL_PORT_UNREACHABLE)
+		return;
 	flow = quoted_flow(t, &p->icmp.quoted, true);
 	if (flow != FLOW_NONE && t->flows[flow].newest != FLOW_NONE)
 		t->tries[t->flows[flow].newest].undone = true;
