@@ -133,6 +133,20 @@ START_TEST(a_crowd_is_not_paired)
 }
 END_TEST
 
+START_TEST(so_is_one_of_packets_that_begin_alike)
+{
+	for (uint32_t i = 0; i < 20000; i++) {
+		struct passing p = bytes(VM, 1000, 10 + i, i);
+
+		p.start = hash_mix(PASSING_BYTES, 1000);
+		see(p);
+	}
+	ck_assert_uint_gt(crowded, 18000);
+	ck_assert_uint_lt(pairing.n_pool, 2000);
+	pairing_end(&pairing);
+}
+END_TEST
+
 START_TEST(memory_does_not_grow)
 {
 	for (int i = 0; i < 200000; i++) {
@@ -275,6 +289,7 @@ int main(void)
 		identical_packets_are_paired_in_order,
 		the_same_frame_again_is_a_copy,
 		a_crowd_is_not_paired,
+		so_is_one_of_packets_that_begin_alike,
 		memory_does_not_grow,
 		a_large_segment_is_many_small_ones,
 		sequence_numbers_wrap,

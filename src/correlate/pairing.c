@@ -16,8 +16,9 @@
 /* Copies of one frame at one point follow each other closely. */
 #define COPY_NS (5 * MS)
 
-/* So many identical packets are told apart. */
+/* So many identical packets are told apart, and so many that only begin alike. */
 #define SAME_MAX 64
+#define ALIKE_MAX 1024
 
 /* One datagram of 64 KiB is so many small ones, among packets of others. */
 #define RUN_MAX 4096
@@ -179,14 +180,15 @@ void pairing_feed(struct pairing *p, const struct passing *seen)
 	struct pending fresh = { .at = *seen,
 		                 .vm_ns = seen->host_ns,
 		                 .first_host_ns = seen->host_ns };
-	size_t pos = 0, same = 0;
+	size_t pos = 0, same = 0, alike = 0;
 	uint32_t i;
 
-	while (same < SAME_MAX &&
+	while (same < SAME_MAX && alike < ALIKE_MAX &&
 	       (i = hash_table_find(&p->index, seen->start, &pos)) !=
 	               HASH_TABLE_NONE) {
 		const struct pending *w = &p->pool[i];
 
+		alike++;
 		if (w->at.key != seen->key ||
 		    w->at.direction != seen->direction)
 			continue;
@@ -202,7 +204,7 @@ void pairing_feed(struct pairing *p, const struct passing *seen)
 			return;
 		}
 	}
-	fresh.crowded = same == SAME_MAX;
+	fresh.crowded = same == SAME_MAX || alike == ALIKE_MAX;
 	if (fresh.crowded)
 		p->settled(p->context, &fresh);
 	else
