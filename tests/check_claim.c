@@ -126,11 +126,32 @@ END_TEST
 START_TEST(time_keeps_nanoseconds)
 {
 	struct claim c = { .linktype = EN10MB };
+	int64_t ranges_ns[][2] = {
+		{ INT64_C(1700000000123456789), INT64_C(1700000001000000005) },
+	};
 
-	claim_add_time(&c, INT64_C(1700000000123456789),
-	               INT64_C(1700000001000000005));
+	claim_add_times(&c, ranges_ns, 1);
 	check_filter(&c, "frame.time_epoch >= 1700000000.123456789 && "
 	                 "frame.time_epoch <= 1700000001.000000005");
+}
+END_TEST
+
+/* Before and after the clock was set; nothing is older than the epoch. */
+START_TEST(several_times)
+{
+	struct claim c = { .linktype = EN10MB };
+	int64_t ranges_ns[][2] = {
+		{ -5, INT64_C(5000000000) },
+		{ INT64_C(2500000000), INT64_C(3000000000) },
+	};
+
+	claim_add_times(&c, ranges_ns, 2);
+	claim_add_number(&c, CLAIM_ARP_OPCODE, 1);
+	check_filter(&c, "((frame.time_epoch >= 0.000000000 && "
+	                 "frame.time_epoch <= 5.000000000) || "
+	                 "(frame.time_epoch >= 2.500000000 && "
+	                 "frame.time_epoch <= 3.000000000)) && "
+	                 "arp.opcode == 1");
 }
 END_TEST
 
@@ -221,6 +242,7 @@ int main(void)
 		cooked_frames_have_no_destination,
 		ethernet_frames_have_both_addresses,
 		time_keeps_nanoseconds,
+		several_times,
 		tcp_dns_dhcp_and_neighbours,
 		protocols_are_named,
 		inside_of_tunnels_and_outside,

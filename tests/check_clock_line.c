@@ -14,14 +14,20 @@ static const int64_t start_ns = 1700000000 * S;
 
 static struct clock_pair from_guest(int64_t host_ns, int64_t guest_ns)
 {
-	return (struct clock_pair){ PATH_DIRECTION_FROM_GUEST, host_ns,
-		                    guest_ns };
+	return (struct clock_pair){
+		.direction = PATH_DIRECTION_FROM_GUEST,
+		.host_ns = host_ns,
+		.guest_ns = guest_ns,
+	};
 }
 
 static struct clock_pair to_guest(int64_t host_ns, int64_t guest_ns)
 {
-	return (struct clock_pair){ PATH_DIRECTION_TO_GUEST, host_ns,
-		                    guest_ns };
+	return (struct clock_pair){
+		.direction = PATH_DIRECTION_TO_GUEST,
+		.host_ns = host_ns,
+		.guest_ns = guest_ns,
+	};
 }
 
 static uint64_t next_random(uint64_t *state)
@@ -115,6 +121,55 @@ START_TEST(one_direction_bounds_by_the_longest_travel)
 	ck_assert(line.known);
 	ck_assert_int_eq(line.offset_ns, 2 * S + 7 * MS);
 	ck_assert_int_eq(line.error_ns, 500 * MS);
+}
+END_TEST
+
+/* The only pairs come 1000 s after the instant that is asked for. */
+START_TEST(one_direction_far_away)
+{
+	struct clock_pair pairs[] = {
+		from_guest(start_ns + 1000 * S + 490 * MS,
+		           start_ns + 1002 * S + 900 * MS),
+	};
+	struct clock_line line = clock_line_fit(pairs, 1, start_ns);
+
+	ck_assert(line.one_sided);
+	/* 3 s ahead at first, 2.9 s after -100 ppm; 490 ms on the way */
+	expect_near(line.offset_ns, 3 * S, line.error_ns);
+	ck_assert_int_le(line.error_ns, 701 * MS);
+}
+END_TEST
+
+/* Few pairs at the start say little of the end. */
+START_TEST(the_error_grows_with_the_distance)
+{
+	struct clock_pair pairs[] = {
+		to_guest(start_ns, start_ns + 10 * MS),
+		from_guest(start_ns + MS, start_ns + 11 * MS),
+		from_guest(start_ns + 100 * S, start_ns + 99 * S),
+	};
+	struct clock_line line = clock_line_fit(pairs, 3, start_ns);
+
+	ck_assert(!line.one_sided);
+	ck_assert_int_le(line.error_ns, 10 * US);
+	ck_assert_int_ge(line.span_error_ns, 19 * MS);
+}
+END_TEST
+
+START_TEST(room_between_the_directions)
+{
+	struct clock_pair pairs[] = {
+		to_guest(start_ns, start_ns + 10 * MS + 80 * US),
+		from_guest(start_ns, start_ns + 10 * MS - 20 * US),
+		from_guest(start_ns, start_ns + 10 * MS + 580 * US),
+		from_guest(start_ns, start_ns - 600 * MS),
+	};
+
+	ck_assert(clock_line_room(pairs, 0) > 0);
+	expect_near((int64_t)clock_line_room(pairs, 2), 100 * US, 10);
+	expect_near((int64_t)clock_line_room(pairs, 3), -500 * US, 10);
+	/* a frame that takes 610 ms */
+	ck_assert(clock_line_room(pairs, 4) < -100e6);
 }
 END_TEST
 
@@ -278,6 +333,9 @@ int main(void)
 		nothing_is_known_from_nothing,
 		both_directions_enclose_the_offset,
 		one_direction_bounds_by_the_longest_travel,
+		one_direction_far_away,
+		the_error_grows_with_the_distance,
+		room_between_the_directions,
 		the_truth_is_within_the_error,
 		drift_is_found,
 		no_drift_is_made_up,

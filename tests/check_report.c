@@ -306,6 +306,20 @@ START_TEST(diagnosis_comes_first_and_is_whole)
 }
 END_TEST
 
+START_TEST(clock_that_is_a_bound_or_was_set)
+{
+	struct fixture f;
+
+	setup(&f);
+	f.incident.clock.one_sided = true;
+	f.incident.clock.steps = 1;
+	ck_assert_ptr_nonnull(
+		strstr(text_of(&f), "301 pairs of one direction only)"));
+	ck_assert_ptr_nonnull(strstr(text_of(&f), "was set, see"));
+	teardown(&f);
+}
+END_TEST
+
 START_TEST(known_platform_gets_its_own_steps_only)
 {
 	struct fixture f;
@@ -572,6 +586,7 @@ int main(void)
 {
 	const TTest *const tests[] = {
 		diagnosis_comes_first_and_is_whole,
+		clock_that_is_a_bound_or_was_set,
 		known_platform_gets_its_own_steps_only,
 		file_names_that_are_alike_keep_their_folders,
 		bytes_of_packets_and_file_names_are_escaped,

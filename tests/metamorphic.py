@@ -214,10 +214,34 @@ def without_time(first, last):
     return change
 
 
+def stepped(ns):
+    """As if the clock had been set at 40 % of the file"""
+    def change(c):
+        at = len(c.frames) * 2 // 5
+        return (f.shifted(ns if i >= at else 0) for i, f in enumerate(c.frames))
+    return change
+
+
+def stretched(role, ppm):
+    """As if the clock of ROLE ran fast; one file that is given twice has one clock"""
+    def change(c):
+        start, _ = c.span()
+        return (f.shifted((f.ns - start) * ppm // 10**6) for f in c.frames)
+
+    def transform(pair):
+        twice = [f.data for f in pair['host'].frames] == [f.data for f in pair['vm'].frames]
+        return {r: write(c.having(change(c))) if twice or r == role else c.path for r, c in pair.items()}
+    return transform
+
+
 def transformations():
     """name, lossless, transformation: pair of captures -> bytes by role"""
     yield 'shift-host', True, on('host', lambda c: (f.shifted(3 * 3600 * SECOND) for f in c.frames))
     yield 'shift-vm', True, on('vm', lambda c: (f.shifted(3 * 3600 * SECOND) for f in c.frames))
+    for role, ms in (('vm', 300), ('vm', -300), ('vm', 5000), ('vm', -3600000), ('host', -300), ('host', -5000)):
+        yield f'step-{role}{ms:+}ms', True, on(role, stepped(ms * 10**6))
+    for role, ppm in (('vm', 100), ('vm', -20), ('host', 50)):
+        yield f'stretch-{role}{ppm:+}ppm', True, stretched(role, ppm)
     yield 'pcapng', True, on_both(lambda c: write(c, pcapng=True))
     yield 'nanoseconds', True, on_both(lambda c: write(c, nanoseconds=True))
     yield 'gzip', True, on_both(lambda c: gzip.compress(write(c), 1))

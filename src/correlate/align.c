@@ -1,232 +1,91 @@
 /*
- * Offset of the clocks, at any distance, from requests that are found once in
- * each file: no address is looked at, so NAT does not matter.
+ * The clocks of both sides, at any distance, from requests that are found once in
+ * each file; where there are none, from broadcasts.
  */
 #include <stdlib.h>
 
 #include "base/xalloc.h"
+#include "correlate/clock_pairs.h"
+#include "correlate/clock_sharp.h"
+#include "correlate/clock_stretches.h"
 #include "correlate/scene.h"
 
 /* Offsets that belong together differ by no more than this: travel time and
  * some drift. */
 #define CLUSTER_NS INT64_C(1000000000)
 
-/* The same broadcast is seen at both sides within this time, */
-#define SHARP_NS INT64_C(3000000)
+/* Clocks drift apart by no more than one part in so many. */
+#define DRIFT_MAX_PART 5000
 
-/* ... and so many of them are no accident. */
-#define SHARP_MIN 4
-
-/* Of a broadcast that is sent again and again, so many are looked at. */
-#define REPEATS_MAX 32
+#define STRETCHES_MAX (CLOCK_STEPS_MAX + 1)
 
 /* Nobody reads a clock better than that. */
 #define HINTED_ERROR_NS INT64_C(100000000)
 
-struct rare {
-	uint64_t key;
-	int64_t ts_ns;
-	int64_t answer_ns; /* 0: none */
-	bool from_guest_side;
-	bool client_is_guest;
-	uint32_t point;
-};
-
-struct rare_list {
-	struct rare *items;
-	size_t n;
-	size_t capacity;
-};
-
-static void add(struct rare_list *list, const struct rare *item)
-{
-	if (list->n == list->capacity) {
-		list->capacity = list->capacity ? 2 * list->capacity : 256;
-		list->items = xreallocarray(list->items, list->capacity,
-		                            sizeof(*list->items));
-	}
-	list->items[list->n++] = *item;
-}
-
-static bool is_rare(const struct flow *f)
-{
-	return f->key.protocol != PROTOCOL_ARP &&
-	       f->key.protocol != PROTOCOL_NDP;
-}
-
-static void collect(const struct scene *s, uint32_t point,
-                    struct rare_list *list, bool broadcasts)
-{
-	const struct observation *o = &s->points[point];
-	const struct flow_table *t = &o->track.flows;
-
-	for (uint32_t i = 0; i < t->n_tries; i++) {
-		const struct try *try = &t->tries[i];
-		const struct flow *f = &t->flows[try->flow];
-		struct rare item = {
-			.key = try->key,
-			.ts_ns = try->ts_ns,
-			.from_guest_side = o->role == CAPTURE_ROLE_VM,
-			.point = point,
-		};
-
-		if (is_rare(f) == broadcasts)
-			continue;
-		if (try->answer != TRY_UNANSWERED)
-			item.answer_ns = try->answer_ns;
-		item.client_is_guest = scene_is_guest_ip(s, &f->key.client);
-		add(list, &item);
-	}
-}
-
-/* By key; in a key the guest's side first, then by point */
-static int by_key(const void *a, const void *b)
-{
-	const struct rare *x = a, *y = b;
-
-	if (x->key != y->key)
-		return x->key < y->key ? -1 : 1;
-	if (x->from_guest_side != y->from_guest_side)
-		return x->from_guest_side ? -1 : 1;
-	if (x->point != y->point)
-		return x->point < y->point ? -1 : 1;
-	return x->ts_ns < y->ts_ns ? -1 : x->ts_ns > y->ts_ns;
-}
-
-static void add_pair(struct clock_pair **pairs, size_t *n, size_t *capacity,
-                     struct clock_pair pair)
-{
-	if (*n == *capacity) {
-		*capacity = *capacity ? 2 * *capacity : 256;
-		*pairs = xreallocarray(*pairs, *capacity, sizeof(**pairs));
-	}
-	(*pairs)[(*n)++] = pair;
-}
-
-/* Pairs the one guest-side item of a key with each host-side one that is alone
- * at its point. */
-static void pair_up(const struct rare *items, size_t n,
-                    struct clock_pair **pairs, size_t *n_pairs,
-                    size_t *capacity)
-{
-	const struct rare *g = &items[0];
-
-	if (n < 2 || !g->from_guest_side || items[1].from_guest_side)
-		return;
-	for (size_t i = 1; i < n; i++) {
-		const struct rare *h = &items[i];
-		struct clock_pair pair = {
-			.direction = g->client_is_guest
-			                     ? PATH_DIRECTION_FROM_GUEST
-			                     : PATH_DIRECTION_TO_GUEST,
-			.host_ns = h->ts_ns,
-			.guest_ns = g->ts_ns,
-		};
-
-		if (i + 1 < n && items[i + 1].point == h->point)
-			return;
-		add_pair(pairs, n_pairs, capacity, pair);
-		if (!g->answer_ns || !h->answer_ns)
-			continue;
-		pair.direction = g->client_is_guest ? PATH_DIRECTION_TO_GUEST
-		                                    : PATH_DIRECTION_FROM_GUEST;
-		pair.host_ns = h->answer_ns;
-		pair.guest_ns = g->answer_ns;
-		add_pair(pairs, n_pairs, capacity, pair);
-	}
-}
+/* Of a stretch without pairs, and of a step that is a guess */
+#define UNKNOWN_ERROR_NS INT64_C(1000000000)
 
 static int by_offset(const void *a, const void *b)
 {
-	const struct clock_pair *x = a, *y = b;
-	int64_t dx = x->guest_ns - x->host_ns, dy = y->guest_ns - y->host_ns;
+	int64_t dx = clock_pair_offset(a), dy = clock_pair_offset(b);
 
 	return dx < dy ? -1 : dx > dy;
 }
 
-/* Keeps the densest cluster of offsets; returns its size. */
-static size_t keep_cluster(struct clock_pair *pairs, size_t n)
+static void sort_by_offset(struct clock_pairs *pairs)
 {
+	if (pairs->n > 0)
+		qsort(pairs->items, pairs->n, sizeof(*pairs->items), by_offset);
+}
+
+static void keep_range(struct clock_pairs *pairs, size_t from, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		pairs->items[i] = pairs->items[from + i];
+	pairs->n = n;
+}
+
+/* Keeps the densest cluster of offsets. */
+static void keep_cluster(struct clock_pairs *pairs, int64_t width_ns)
+{
+	const struct clock_pair *p = pairs->items;
 	size_t from = 0, best_from = 0, best = 0;
 
-	qsort(pairs, n, sizeof(*pairs), by_offset);
-	for (size_t to = 0; to < n; to++) {
-		while ((pairs[to].guest_ns - pairs[to].host_ns) -
-		               (pairs[from].guest_ns - pairs[from].host_ns) >
-		       CLUSTER_NS)
+	sort_by_offset(pairs);
+	for (size_t to = 0; to < pairs->n; to++) {
+		while (clock_pair_offset(&p[to]) - clock_pair_offset(&p[from]) >
+		       width_ns)
 			from++;
 		if (to - from + 1 > best) {
 			best = to - from + 1;
 			best_from = from;
 		}
 	}
-	for (size_t i = 0; i < best; i++)
-		pairs[i] = pairs[best_from + i];
-	return best;
+	keep_range(pairs, best_from, best);
 }
 
-/* All pairs of one broadcast that was repeated to the letter; few are enough. */
-static void pair_all(const struct rare *items, size_t n,
-                     struct clock_pair **pairs, size_t *n_pairs,
-                     size_t *capacity)
+/* Two frames that only look alike are no pair. */
+static void drop_strays(struct clock_pairs *pairs, stretch_function *stretches)
 {
-	size_t n_guest = 0;
+	uint8_t *labels = xcalloc(pairs->n + 1, sizeof(*labels));
+	int64_t first_ns = INT64_MAX, last_ns = INT64_MIN;
+	size_t n = 0;
 
-	while (n_guest < n && items[n_guest].from_guest_side)
-		n_guest++;
-	for (size_t i = 0; i < n_guest && i < REPEATS_MAX; i++)
-		for (size_t j = n_guest; j < n && j < n_guest + REPEATS_MAX;
-		     j++)
-			add_pair(
-				pairs, n_pairs, capacity,
-				(struct clock_pair){
-					.direction =
-						items[i].client_is_guest
-							? PATH_DIRECTION_FROM_GUEST
-							: PATH_DIRECTION_TO_GUEST,
-					.host_ns = items[j].ts_ns,
-					.guest_ns = items[i].ts_ns,
-				});
-}
+	(void)stretches(pairs->items, pairs->n, labels);
+	for (size_t i = 0; i < pairs->n; i++) {
+		int64_t host_ns = pairs->items[i].host_ns;
 
-static int64_t offset_of(const struct clock_pair *pair)
-{
-	return pair->guest_ns - pair->host_ns;
-}
-
-/*
- * The offset on which most pairs agree to the millisecond.  Accidents happen
- * since tries are repeated by the second: it must be twice as good as any other.
- */
-static size_t keep_sharp(struct clock_pair *pairs, size_t n)
-{
-	size_t from = 0, best_from = 0, best = 0, second = 0;
-
+		if (labels[i] == CLOCK_STRAY)
+			continue;
+		first_ns = host_ns < first_ns ? host_ns : first_ns;
+		last_ns = host_ns > last_ns ? host_ns : last_ns;
+		pairs->items[n++] = pairs->items[i];
+	}
+	pairs->n = n;
+	free(labels);
 	if (n > 0)
-		qsort(pairs, n, sizeof(*pairs), by_offset);
-	for (size_t to = 0; to < n; to++) {
-		while (offset_of(&pairs[to]) - offset_of(&pairs[from]) >
-		       SHARP_NS)
-			from++;
-		if (to - from + 1 > best) {
-			best = to - from + 1;
-			best_from = from;
-		}
-	}
-	from = 0;
-	for (size_t to = 0; to < n; to++) {
-		while (offset_of(&pairs[to]) - offset_of(&pairs[from]) >
-		       SHARP_NS)
-			from++;
-		if ((to < best_from || from >= best_from + best) &&
-		    to - from + 1 > second)
-			second = to - from + 1;
-	}
-	if (best < SHARP_MIN || best < 2 * second)
-		return 0;
-	for (size_t i = 0; i < best; i++)
-		pairs[i] = pairs[best_from + i];
-	return best;
+		keep_cluster(pairs, CLUSTER_NS + (last_ns - first_ns) /
+		                                         DRIFT_MAX_PART);
 }
 
 /* First instant that both sides cover, in the host's clock */
@@ -246,60 +105,191 @@ static int64_t common_start(const struct scene *s, int64_t offset_ns)
 	return start == INT64_MIN ? 0 : start;
 }
 
-typedef void pair_function(const struct rare *items, size_t n,
-                           struct clock_pair **pairs, size_t *n_pairs,
-                           size_t *capacity);
-
-/* What both sides have of one kind of request, as pairs of times */
-static size_t find_pairs(const struct scene *s, bool broadcasts,
-                         pair_function *pair, struct clock_pair **pairs)
+/* After how many steps of either clock a pair was taken */
+static size_t stretch_of(const struct scene *s, const struct clock_pair *p)
 {
-	struct rare_list list = { 0 };
-	size_t n_pairs = 0, capacity = 0;
+	uint32_t host = s->points[p->host_point].capture;
+	uint32_t vm = s->points[p->guest_point].capture;
+	size_t n = clock_steps_before(&s->steps[host], p->host_frame) +
+	           clock_steps_before(&s->steps[vm], p->guest_frame);
 
-	for (uint32_t i = 0; i < s->n_points; i++)
-		collect(s, i, &list, broadcasts);
-	if (list.n > 0)
-		qsort(list.items, list.n, sizeof(*list.items), by_key);
-	for (size_t i = 0, j; i < list.n; i = j) {
-		for (j = i + 1;
-		     j < list.n && list.items[j].key == list.items[i].key; j++)
-			;
-		pair(&list.items[i], j - i, pairs, &n_pairs, &capacity);
+	return n < STRETCHES_MAX ? n : STRETCHES_MAX - 1;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const int64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* When the steps were, in the host's clock.  A step of the clock behind several
+ * captures is in each: those of one capture of each side are all. */
+static size_t date_steps(const struct scene *s, int64_t offset_ns,
+                         int64_t *at_ns)
+{
+	bool done[2] = { false, false };
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n_captures; i++) {
+		const struct clock_steps *steps = &s->steps[i];
+		bool vm = s->roles[i] == CAPTURE_ROLE_VM;
+
+		for (size_t j = 0;
+		     j < steps->n && !done[vm] && n < STRETCHES_MAX - 1; j++)
+			at_ns[n++] =
+				steps->items[j].at_ns - (vm ? offset_ns : 0);
+		done[vm] |= steps->n > 0;
 	}
-	free(list.items);
-	return n_pairs;
+	if (n > 0)
+		qsort(at_ns, n, sizeof(*at_ns), by_number);
+	return n;
+}
+
+static bool all_measured(const struct scene *s)
+{
+	for (size_t i = 0; i < s->n_captures; i++)
+		for (size_t j = 0; j < s->steps[i].n; j++)
+			if (!s->steps[i].items[j].measured)
+				return false;
+	return true;
+}
+
+static bool has_steps(const struct scene *s)
+{
+	for (size_t i = 0; i < s->n_captures; i++)
+		if (s->steps[i].n > 0)
+			return true;
+	return false;
+}
+
+/* The line of stretch @k, or that of all where it has no pairs of its own */
+static struct clock_line line_of(const struct scene *s,
+                                 struct clock_pairs *pairs, size_t k,
+                                 int64_t at_ns)
+{
+	struct clock_pair *own;
+	struct clock_line line;
+	size_t n = 0;
+
+	if (!has_steps(s))
+		return clock_line_fit(pairs->items, pairs->n, at_ns);
+	own = xcalloc(pairs->n, sizeof(*own));
+	for (size_t i = 0; i < pairs->n; i++)
+		if (stretch_of(s, &pairs->items[i]) == k)
+			own[n++] = pairs->items[i];
+	if (n > 0) {
+		line = clock_line_fit(own, n, at_ns);
+	} else {
+		line = clock_line_fit(pairs->items, pairs->n, at_ns);
+		line.span_error_ns += UNKNOWN_ERROR_NS;
+	}
+	free(own);
+	return line;
+}
+
+/* One line for each stretch; the one where both sides begin is reported. */
+static void fit_stretches(struct scene *s, struct clock_pairs *pairs,
+                          int64_t offset_ns)
+{
+	int64_t at_ns[STRETCHES_MAX];
+	int64_t start_ns = common_start(s, offset_ns);
+	size_t n_steps = date_steps(s, offset_ns, at_ns), first = 0;
+
+	for (size_t k = 0; k <= n_steps; k++) {
+		struct clock_stretch *st = &s->stretches[k];
+		int64_t from_ns = k > 0 ? at_ns[k - 1] : start_ns;
+
+		*st = (struct clock_stretch){
+			.from_host_ns = from_ns,
+			.line = line_of(s, pairs, k,
+			                from_ns > start_ns ? from_ns
+			                                   : start_ns),
+		};
+		st->from_guest_ns = from_ns + st->line.offset_ns;
+		if (from_ns <= start_ns)
+			first = k;
+		if (st->line.span_error_ns > s->clock_error_ns)
+			s->clock_error_ns = st->line.span_error_ns;
+	}
+	s->n_stretches = n_steps + 1;
+	if (!all_measured(s))
+		s->clock_error_ns += UNKNOWN_ERROR_NS;
+	s->clock = s->stretches[first].line;
+	s->clock.pairs = pairs->n;
+}
+
+/* How far the file's stamps of one side are from its times at @host_ns */
+static int64_t shift_of(const struct scene *s, enum capture_role role,
+                        int64_t ns)
+{
+	for (size_t i = 0; i < s->n_captures; i++)
+		if (s->roles[i] == role && s->steps[i].n > 0)
+			return clock_steps_shift(&s->steps[i], ns);
+	return 0;
+}
+
+static void use_hint(struct scene *s)
+{
+	s->aligned = true;
+	s->clock = (struct clock_line){
+		.known = true,
+		.offset_ns = s->hints->clock_offset_ns,
+		.error_ns = HINTED_ERROR_NS,
+		.span_error_ns = HINTED_ERROR_NS,
+	};
+	s->n_stretches = 1;
+	s->stretches[0].line = s->clock;
+	s->clock_error_ns = HINTED_ERROR_NS;
+}
+
+static void read_again(struct scene *s)
+{
+	for (uint32_t i = 0; i < s->n_captures; i++)
+		if (s->steps[i].n > 0)
+			survey_retimed(s, i);
+	roles_check_same(s);
+}
+
+static void find_pairs(struct scene *s, struct clock_pairs *pairs)
+{
+	stretch_function *stretches = clock_stretches;
+
+	clock_pairs_find(s, pairs);
+	if (pairs->n == 0) {
+		/* What everybody on the link hears is no packet of the guest's,
+		 * but tells the time. */
+		stretches = clock_sharp;
+		clock_pairs_find_broadcasts(s, pairs);
+	}
+	if (steps_find(s, pairs, stretches)) {
+		clock_pairs_free(pairs);
+		read_again(s);
+		if (stretches == clock_sharp)
+			clock_pairs_find_broadcasts(s, pairs);
+		else
+			clock_pairs_find(s, pairs);
+	}
+	drop_strays(pairs, stretches);
+	if (stretches == clock_stretches)
+		s->shared_packets = pairs->n;
 }
 
 void align_run(struct scene *s)
 {
-	struct clock_pair *pairs = NULL;
-	size_t n_pairs = find_pairs(s, false, pair_up, &pairs);
+	struct clock_pairs pairs = { 0 };
 
-	if (n_pairs > 0)
-		n_pairs = keep_cluster(pairs, n_pairs);
-	s->shared_packets = n_pairs;
-	if (n_pairs == 0) {
-		/* What everybody on the link hears is no packet of the guest's,
-		 * but tells the time. */
-		free(pairs);
-		pairs = NULL;
-		n_pairs = find_pairs(s, true, pair_all, &pairs);
-		n_pairs = keep_sharp(pairs, n_pairs);
+	find_pairs(s, &pairs);
+	s->aligned = pairs.n > 0;
+	if (pairs.n > 0) {
+		fit_stretches(s, &pairs,
+		              clock_pair_offset(&pairs.items[pairs.n / 2]));
+		s->clock_shift_ns =
+			shift_of(s, CAPTURE_ROLE_VM,
+		                 s->clock.at_ns + s->clock.offset_ns) -
+			shift_of(s, CAPTURE_ROLE_HOST, s->clock.at_ns);
 	}
-	s->aligned = n_pairs > 0;
-	if (n_pairs > 0)
-		s->clock = clock_line_fit(
-			pairs, n_pairs,
-			common_start(s, pairs[n_pairs / 2].guest_ns -
-		                                pairs[n_pairs / 2].host_ns));
-	if (s->hints->has_clock_offset) {
-		s->aligned = true;
-		s->clock = (struct clock_line){
-			.known = true,
-			.offset_ns = s->hints->clock_offset_ns,
-			.error_ns = HINTED_ERROR_NS,
-		};
-	}
-	free(pairs);
+	clock_pairs_free(&pairs);
+	if (s->hints->has_clock_offset)
+		use_hint(s);
 }

@@ -8,23 +8,6 @@
 #include "base/xalloc.h"
 #include "correlate/scene.h"
 
-int64_t scene_host_ns(const struct scene *s, const struct observation *o,
-                      int64_t ts_ns)
-{
-	if (o->role != CAPTURE_ROLE_VM || !s->aligned)
-		return ts_ns;
-	/* The offset hardly changes over the offset itself. */
-	return ts_ns - clock_line_at(&s->clock, ts_ns - s->clock.offset_ns);
-}
-
-int64_t scene_point_ns(const struct scene *s, const struct observation *o,
-                       int64_t host_ns)
-{
-	if (o->role != CAPTURE_ROLE_VM || !s->aligned)
-		return host_ns;
-	return host_ns + clock_line_at(&s->clock, host_ns);
-}
-
 const char *scene_point_id(const struct scene *s, uint32_t point)
 {
 	const struct observation *o = &s->points[point];
@@ -116,6 +99,7 @@ struct incident *analyse(struct capture *const *captures,
 		.captures = captures,
 		.n_captures = n,
 		.roles = xcalloc(n, sizeof(*roles)),
+		.steps = xcalloc(n, sizeof(*s.steps)),
 		.incident = incident_new(),
 		.hints = hints ? hints : &no_hints,
 	};
@@ -170,4 +154,5 @@ void scene_free(struct scene *s)
 	neighbours_free(&s->peers);
 	free(s->chains);
 	free(s->roles);
+	free(s->steps);
 }

@@ -173,8 +173,8 @@ static void limit(const struct scene *s, uint32_t point, struct claim *c,
 {
 	const struct observation *o = &s->points[point];
 
-	claim_add_time(c, scene_point_ns(s, o, from_ns),
-	               scene_point_ns(s, o, to_ns));
+	scene_claim_time(s, o, c, scene_point_ns(s, o, from_ns),
+	                 scene_point_ns(s, o, to_ns));
 }
 
 /* The first frames of the guest after its silence, until the pings are back */

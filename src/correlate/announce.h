@@ -1,5 +1,6 @@
 /*
- * What the second reading remembers of pings for the guest while it is silent.
+ * What is known, while the captures are read, of pings that go astray until the
+ * guest itself speaks; for scene.h and announce.c.
  */
 #ifndef PCAPDIAG_CORRELATE_ANNOUNCE_H
 #define PCAPDIAG_CORRELATE_ANNOUNCE_H

@@ -13,9 +13,6 @@
 /* Zones reach from 12 hours behind to 14 ahead; two are 26 apart. */
 #define ZONES_MAX_H 26
 
-/* A drift that may be off by more is not known. */
-#define DRIFT_ERROR_MAX_PPB 20000
-
 /* So many frames without one broadcast, in so long a time, is a filter. */
 #define FILTER_PACKETS 100
 #define FILTER_SPAN_NS (60 * S)
@@ -343,22 +340,31 @@ static void add_capture_fact(struct scene *s, uint32_t i)
 	capture_quality_facts(s, i, f);
 }
 
+/* A step of one clock is in all captures of its side. */
+static uint32_t n_steps(const struct scene *s)
+{
+	size_t most[2] = { 0, 0 };
+
+	for (size_t i = 0; i < s->n_captures; i++)
+		if (s->steps[i].n > most[s->roles[i]])
+			most[s->roles[i]] = s->steps[i].n;
+	return (uint32_t)(most[0] + most[1]);
+}
+
 void capture_facts(struct scene *s)
 {
-	const struct clock_line *c =
-		s->best_clock.known ? &s->best_clock : &s->clock;
 	struct incident *in = s->incident;
 
 	nics_describe(s);
 	in->clock = (struct incident_clock){
-		.known = c->known,
-		.offset_ns = c->offset_ns,
-		.error_ns = c->error_ns,
-		.drift_known =
-			c->known && c->drift_error_ppb <= DRIFT_ERROR_MAX_PPB,
-		.drift_ppb = c->drift_ppb,
-		.pairs = c->pairs,
-		.steps = c->steps,
+		.known = s->clock.known,
+		.one_sided = s->clock.one_sided,
+		.offset_ns = s->clock.offset_ns + s->clock_shift_ns,
+		.error_ns = s->clock.error_ns,
+		.drift_known = s->clock.known && !s->clock.one_sided,
+		.drift_ppb = s->clock.drift_ppb,
+		.pairs = s->clock.pairs,
+		.steps = n_steps(s),
 	};
 	add_pair_fact(s);
 	for (uint32_t i = 0; i < s->n_captures; i++)

@@ -383,8 +383,11 @@ static bool compare(const struct claim_term *t, const struct subject *found)
 	case COMPARE_MAC:
 		return has_mac(t, found->mac);
 	case COMPARE_RANGE:
-		return found->number >= t->values[0].number &&
-		       found->number <= t->values[1].number;
+		for (uint32_t i = 0; i + 1 < t->n; i += 2)
+			if (found->number >= t->values[i].number &&
+			    found->number <= t->values[i + 1].number)
+				return true;
+		return false;
 	case COMPARE_NOTHING:
 		break;
 	}

@@ -211,7 +211,7 @@ static bool is_awake(const struct scene *s, const struct observation *o,
 {
 	const struct incident_capture *c = &s->incident->captures[o->capture];
 	int64_t ts_ns = scene_point_ns(s, o, host_ns);
-	int64_t guard_ns = s->clock.error_ns + EDGE_NS;
+	int64_t guard_ns = s->clock_error_ns + EDGE_NS;
 
 	return ts_ns > c->first_ns + guard_ns && ts_ns < c->last_ns - guard_ns;
 }

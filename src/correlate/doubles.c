@@ -149,7 +149,7 @@ static struct claim *examples(const struct scene *s, uint32_t point,
 	const struct doubles *d = &s->doubles;
 	const struct observation *o = &s->points[point];
 	struct claim *c = point_claim(s, point, index);
-	int64_t margin_ns = 2 * TWICE_NS + s->clock.error_ns;
+	int64_t margin_ns = 2 * TWICE_NS + s->clock_error_ns;
 	int64_t ids[DOUBLES_IDS_MAX];
 	char text[ADDR_TEXT_MAX];
 
@@ -160,8 +160,8 @@ static struct claim *examples(const struct scene *s, uint32_t point,
 		claim_add_ip(c, CLAIM_IP_DST, &d->to);
 	claim_add_numbers(c, CLAIM_IP_ID, ids, d->n_ids);
 	claim_add_flag(c, CLAIM_NOT_QUOTED);
-	claim_add_time(c, scene_point_ns(s, o, d->first_ns - margin_ns),
-	               scene_point_ns(s, o, d->last_ns + margin_ns));
+	scene_claim_time(s, o, c, scene_point_ns(s, o, d->first_ns - margin_ns),
+	                 scene_point_ns(s, o, d->last_ns + margin_ns));
 	c->what = text_format("packets of %s for the guest, for example",
 	                      addr_text(&d->from, text));
 	return c;

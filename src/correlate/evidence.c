@@ -168,15 +168,16 @@ static void add_time(const struct maker *m, struct claim *c,
 	const struct run *run = m->run;
 	const struct scene *s = m->scene;
 	const struct observation *o = &s->points[t->point];
-	int64_t margin_ns = 2 * MS + s->clock.error_ns;
+	int64_t margin_ns = 2 * MS + s->clock_error_ns;
 
 	if (run->n_worked + run->n_undecided == 0)
 		return;
-	claim_add_time(c, scene_point_ns(s, o, first_ns(run)) - margin_ns,
-	               scene_point_ns(s, o, last_ns(run)) + margin_ns +
-	                       visibility_timeout_ns(
-				       (enum protocol)run->key.protocol) /
-	                               2);
+	scene_claim_time(s, o, c,
+	                 scene_point_ns(s, o, first_ns(run)) - margin_ns,
+	                 scene_point_ns(s, o, last_ns(run)) + margin_ns +
+	                         visibility_timeout_ns(
+					 (enum protocol)run->key.protocol) /
+	                                 2);
 }
 
 static char *describe(const struct maker *m, const struct terms *t, bool reply)

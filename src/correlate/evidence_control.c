@@ -9,11 +9,13 @@
 #define AROUND_NS (60 * S)
 
 /* A time that covers the whole capture need not be said. */
-static void add_around(struct claim *c, const struct incident_capture *ic,
-                       int64_t from_ns, int64_t to_ns)
+static void add_around(const struct scene *s, const struct observation *o,
+                       struct claim *c, int64_t from_ns, int64_t to_ns)
 {
+	const struct incident_capture *ic = &s->incident->captures[o->capture];
+
 	if (from_ns > ic->first_ns || to_ns < ic->last_ns)
-		claim_add_time(c, from_ns, to_ns);
+		scene_claim_time(s, o, c, from_ns, to_ns);
 }
 
 /* The guest's first address of the family of @ip */
@@ -102,8 +104,7 @@ int32_t control_add(const struct absence *a)
 			claim_add_number(c, CLAIM_IP_PROTO, IP_PROTO_UDP);
 		claim_add_flag(c, CLAIM_NOT_QUOTED);
 	}
-	add_around(c, &s->incident->captures[o->capture],
-	           scene_point_ns(s, o, first->host_ns) - AROUND_NS,
+	add_around(s, o, c, scene_point_ns(s, o, first->host_ns) - AROUND_NS,
 	           scene_point_ns(s, o, last->host_ns) + AROUND_NS);
 	c->what = text_copy(what);
 	return index;

@@ -8,7 +8,6 @@
 #include "correlate/defects.h"
 #include "correlate/losses.h"
 #include "correlate/proofs.h"
-#include "correlate/travel_log.h"
 #include "track/tracker.h"
 
 #define MS INT64_C(1000000)
@@ -48,7 +47,6 @@ struct merge {
 	struct reader *readers;
 	struct pairing pairing;
 	struct losses losses;
-	struct travel_log travels;
 	struct proofs proofs;
 	int64_t from_ns; /* what both files cover */
 	int64_t to_ns;
@@ -130,7 +128,7 @@ static bool is_hidden(const struct merge *m, const struct passing *at,
 
 static bool is_inside(const struct merge *m, int64_t host_ns)
 {
-	int64_t guard_ns = EDGE_NS + m->scene->clock.error_ns;
+	int64_t guard_ns = EDGE_NS + m->scene->clock_error_ns;
 
 	return host_ns >= m->from_ns + guard_ns &&
 	       host_ns <= m->to_ns - guard_ns;
@@ -203,9 +201,6 @@ static void note_paired(struct merge *m, const struct pending *w)
 					   w->at.station,
 					   (uint32_t)__builtin_ctzll(host)));
 	losses_passed(&m->losses, &w->at, depths);
-	if (w->at.cut == PASSING_BYTES && w->first_host_ns != w->vm_ns)
-		travel_log_note(&m->travels, w->at.direction, w->first_host_ns,
-		                w->vm_ns);
 	if (!(w->at.points & m->pairing.vm_points) ||
 	    (w->at.points & m->pairing.host_points) != m->pairing.host_points)
 		look_for_gap(m, w, depths);
@@ -468,8 +463,6 @@ static void begin(struct merge *m)
 		m->pairing.host_points |= UINT64_C(1) << s->path[i];
 	m->readers = xcalloc(s->n_captures, sizeof(*m->readers));
 	common_window(m);
-	m->travels.from_ns = m->from_ns;
-	m->travels.to_ns = m->to_ns;
 	for (uint32_t i = 0; i < s->n_captures; i++) {
 		m->readers[i].capture = s->captures[i];
 		m->readers[i].index = i;
@@ -487,8 +480,6 @@ void matching_run(struct scene *s)
 	begin(&m);
 	run(&m);
 	s->outages_known = true;
-	if (!s->hints->has_clock_offset && s->clock.steps == 0)
-		travel_log_refine(s, &m.travels);
 	losses_facts(s, &m.losses);
 	losses_free(&m.losses);
 	free(m.readers);

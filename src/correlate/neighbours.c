@@ -290,7 +290,7 @@ static void add_frames(const struct scene *s, const struct run *run,
                        struct fact *fact, uint32_t point, struct mac mac)
 {
 	const struct observation *o = &s->points[point];
-	int64_t margin = EDGE_NS + s->clock.error_ns;
+	int64_t margin = EDGE_NS + s->clock_error_ns;
 	size_t last = run->n_chains - 1;
 	struct evidence e = { .leg = EVIDENCE_OTHER,
 		              .at = s->points[point].role,
@@ -311,8 +311,8 @@ static void add_frames(const struct scene *s, const struct run *run,
 	claim_add_ip(c, CLAIM_IP_SRC, &run->key.client);
 	claim_add_ip(c, CLAIM_IP_DST, &run->key.server);
 	claim_add_flag(c, CLAIM_NOT_QUOTED);
-	claim_add_time(
-		c, scene_point_ns(s, o, run->chains[0]->host_ns) - margin,
+	scene_claim_time(
+		s, o, c, scene_point_ns(s, o, run->chains[0]->host_ns) - margin,
 		scene_point_ns(s, o, run->chains[last]->host_ns) + margin);
 	c->what =
 		text_format("packets for %s sent to the MAC %s",

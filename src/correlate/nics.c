@@ -340,8 +340,9 @@ static struct claim *own_frames(const struct scene *s, uint32_t point,
 	if (of_others)
 		claim_negate_last(c);
 	if (at->seen)
-		claim_add_time(c, scene_point_ns(s, o, at->since_ns) + 1000000,
-		               scene_point_ns(s, o, at->last_ns));
+		scene_claim_time(s, o, c,
+		                 scene_point_ns(s, o, at->since_ns) + 1000000,
+		                 scene_point_ns(s, o, at->last_ns));
 	c->what = text_copy(of_others ? "frames of others meanwhile"
 	                              : "frames of the guest's NIC");
 	return c;

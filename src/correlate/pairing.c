@@ -139,23 +139,11 @@ static void finish(struct pairing *p, uint32_t i, int64_t now_ns)
 	p->last_done = i;
 }
 
-static void note_time(const struct pairing *p, struct pending *w,
-                      const struct passing *seen)
-{
-	bool at_vm = seen->points & p->vm_points;
-
-	if (at_vm)
-		w->vm_ns = seen->host_ns;
-	else if (!(w->at.points & ~p->vm_points))
-		w->first_host_ns = seen->host_ns;
-}
-
 /* The same packet at another point */
 static void merge(struct pairing *p, uint32_t i, const struct passing *seen)
 {
 	struct passing *at = &p->pool[i].at;
 
-	note_time(p, &p->pool[i], seen);
 	at->points |= seen->points;
 	at->sure |= seen->sure;
 	if (at->packet_id == 0)
@@ -177,9 +165,7 @@ static void merge(struct pairing *p, uint32_t i, const struct passing *seen)
 
 void pairing_feed(struct pairing *p, const struct passing *seen)
 {
-	struct pending fresh = { .at = *seen,
-		                 .vm_ns = seen->host_ns,
-		                 .first_host_ns = seen->host_ns };
+	struct pending fresh = { .at = *seen };
 	size_t pos = 0, same = 0, alike = 0;
 	uint32_t i;
 

@@ -25,9 +25,6 @@ struct cover {
 /**
  * struct pending - A packet that waits for its twins
  * @at:		what is known of it; @at.points: all points that have shown it
- * @vm_ns:	when the guest's capture has it, in the host's clock; meaningful
- *		where both sides do
- * @first_host_ns: likewise, the host's first point
  * @rival:	an identical packet has its twin: one of the two is lost, and which
  *		cannot be told
  * @crowded:	there are too many identical ones to pair
@@ -37,8 +34,6 @@ struct cover {
  */
 struct pending {
 	struct passing at;
-	int64_t vm_ns;
-	int64_t first_host_ns;
 	bool rival;
 	bool crowded;
 	bool copy;

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "base/xalloc.h"
 #include "correlate/scene.h"
 
 /* A point that nearly all of the guest's tries pass is its own port; the rest is
@@ -33,6 +34,21 @@ struct votes {
 	struct distance distance;
 	struct distance arp_distance;
 };
+
+/**
+ * struct nesting - What tries seen at two points of the host say of them
+ * @wait_ns:	how much longer the first one waits for what the guest asks, sum
+ * @earlier:	how much more often it has the guest's request earlier in the file
+ */
+struct nesting {
+	int64_t wait_ns;
+	int64_t earlier;
+};
+
+typedef struct nesting nestings[SCENE_POINTS_MAX];
+
+/* Stamps so coarse tell no round trips apart. */
+#define COARSE_TICK_NS 1000
 
 static const struct sighting *sighting_at(const struct scene *s,
                                           const struct chain *c,
@@ -86,6 +102,47 @@ static void vote(const struct scene *s, struct votes *v, uint32_t vm_point,
 	vote_distance(&v->distance, vm, host, from_guest);
 }
 
+static void nest(const struct scene *s, nestings *all, const struct sighting *a,
+                 const struct sighting *b, bool from_guest)
+{
+	const struct observation *oa = &s->points[a->point];
+	const struct observation *ob = &s->points[b->point];
+	const struct try *x = &oa->track.flows.tries[a->try];
+	const struct try *y = &ob->track.flows.tries[b->try];
+	struct nesting *n = &all[a->point][b->point];
+	int64_t tick_ns = oa->tick_ns + ob->tick_ns;
+	int64_t longer_ns =
+		(x->answer_ns - x->ts_ns) - (y->answer_ns - y->ts_ns);
+
+	if (x->answer != TRY_UNANSWERED && y->answer != TRY_UNANSWERED &&
+	    (tick_ns <= 2 * COARSE_TICK_NS || llabs(longer_ns) >= tick_ns))
+		n->wait_ns += from_guest ? longer_ns : -longer_ns;
+	if (oa->capture == ob->capture)
+		n->earlier += (x->frame < y->frame) == from_guest ? 1 : -1;
+}
+
+/* All pairs of points of the host that show this try */
+static void nest_points(const struct scene *s, nestings *all,
+                        const struct chain *c, const struct sighting *vm)
+{
+	const struct flow_table *t = &s->points[vm->point].track.flows;
+	const struct flow *f = &t->flows[t->tries[vm->try].flow];
+	bool from_guest = scene_is_guest_ip(s, &f->key.client);
+
+	if (f->key.protocol == PROTOCOL_ARP || f->key.protocol == PROTOCOL_NDP)
+		return;
+	for (uint32_t i = 0; i < c->n; i++)
+		for (uint32_t j = 0; j < c->n; j++) {
+			const struct sighting *a = &s->sightings[c->first + i];
+			const struct sighting *b = &s->sightings[c->first + j];
+
+			if (i != j &&
+			    s->points[a->point].role == CAPTURE_ROLE_HOST &&
+			    s->points[b->point].role == CAPTURE_ROLE_HOST)
+				nest(s, all, a, b, from_guest);
+		}
+}
+
 static void count_tries(const struct scene *s, struct votes *votes,
                         const struct chain *c, const struct sighting *vm)
 {
@@ -98,7 +155,8 @@ static void count_tries(const struct scene *s, struct votes *votes,
 		votes[i].of++;
 }
 
-static void collect_votes(const struct scene *s, struct votes *votes)
+static void collect_votes(const struct scene *s, struct votes *votes,
+                          nestings *all)
 {
 	for (size_t i = 0; i < s->n_chains; i++) {
 		const struct chain *c = &s->chains[i];
@@ -107,6 +165,7 @@ static void collect_votes(const struct scene *s, struct votes *votes)
 		if (!vm)
 			continue;
 		count_tries(s, votes, c, vm);
+		nest_points(s, all, c, vm);
 		for (uint32_t j = 0; j < c->n; j++) {
 			const struct sighting *h = &s->sightings[c->first + j];
 			const struct flow_table *tv =
@@ -178,18 +237,24 @@ static bool is_shorter(const struct votes *a, const struct votes *b)
 }
 
 static bool is_nearer(const struct scene *s, const struct votes *votes,
-                      uint32_t a, uint32_t b)
+                      nestings *all, uint32_t a, uint32_t b)
 {
+	const struct nesting *n = &all[a][b];
 	const struct observation *x = &s->points[a], *y = &s->points[b];
 
 	if (x->hop != y->hop)
 		return !x->hop;
 	if (x->translated != y->translated)
 		return !x->translated;
+	if (n->wait_ns != 0)
+		return n->wait_ns > 0;
+	if (n->earlier != 0)
+		return n->earlier > 0;
 	return is_shorter(&votes[a], &votes[b]);
 }
 
-static void order_points(struct scene *s, const struct votes *votes)
+static void order_points(struct scene *s, const struct votes *votes,
+                         nestings *all)
 {
 	for (uint32_t i = 0; i < s->n_points; i++) {
 		uint32_t at;
@@ -198,7 +263,7 @@ static void order_points(struct scene *s, const struct votes *votes)
 		    s->points[i].role == CAPTURE_ROLE_VM)
 			continue;
 		for (at = s->n_path; at > 0; at--) {
-			if (!is_nearer(s, votes, i, s->path[at - 1]))
+			if (!is_nearer(s, votes, all, i, s->path[at - 1]))
 				break;
 			s->path[at] = s->path[at - 1];
 		}
@@ -307,11 +372,13 @@ static bool is_uplink_seen(const struct scene *s)
 void path_find(struct scene *s)
 {
 	struct votes votes[SCENE_POINTS_MAX] = { 0 };
+	nestings *all = xcalloc(SCENE_POINTS_MAX, sizeof(*all));
 
 	s->n_path = 0;
-	collect_votes(s, votes);
+	collect_votes(s, votes, all);
 	mark_points(s, votes);
-	order_points(s, votes);
+	order_points(s, votes, all);
+	free(all);
 	name_kinds(s);
 	find_mode(s);
 	nic_paths_find(s);

@@ -75,6 +75,7 @@ struct wait {
 	uint64_t key;
 	int64_t wait_ns;
 	int64_t ts_ns;
+	int64_t tick_ns; /* of its capture's stamps */
 	struct in6_addr client;
 	struct in6_addr server;
 	uint8_t ttl;
@@ -120,6 +121,7 @@ static size_t collect(const struct scene *s, struct wait **out)
 				.server = f->key.server,
 				.ttl = try->ttl,
 				.ts_ns = try->ts_ns,
+				.tick_ns = o->tick_ns,
 				.at_vm = o->role == CAPTURE_ROLE_VM,
 			};
 		}
@@ -224,7 +226,7 @@ static int vote(const struct wait *host, const struct wait *vm,
 	if (vm->ttl != host->ttl)
 		return (vm->ttl > host->ttl) == out ? 1 : -1;
 	if (vm->wait_ns < 0 || host->wait_ns < 0 ||
-	    vm->wait_ns == host->wait_ns)
+	    llabs(vm->wait_ns - host->wait_ns) < vm->tick_ns + host->tick_ns)
 		return 0;
 	return (vm->wait_ns > host->wait_ns) == out ? 1 : -1;
 }
@@ -252,9 +254,14 @@ static bool is_swapped(const struct scene *s)
 	       (addr_is_zero(&vm_ip) || !guest_fills(s, CAPTURE_ROLE_VM));
 }
 
-void roles_check(struct scene *s)
+void roles_check_same(struct scene *s)
 {
 	s->same_file = same_file(s) || same_times(s);
+}
+
+void roles_check(struct scene *s)
+{
+	roles_check_same(s);
 	if (s->same_file || s->n_captures != 2 || s->roles[0] == s->roles[1] ||
 	    !is_swapped(s))
 		return;

@@ -14,6 +14,9 @@
 #include "correlate/analyse.h"
 #include "correlate/announce.h"
 #include "correlate/clock_line.h"
+#include "correlate/clock_steps.h"
+#include "correlate/clock_stretches.h"
+#include "correlate/scene_time.h"
 #include "facts/incident.h"
 #include "track/point.h"
 
@@ -49,6 +52,9 @@ enum side {
  * @holes:	seconds, in the host's clock, of which nothing is recorded
  * @unread:	seconds, likewise, before ICMP errors for the guest of which it
  *		cannot be read what they are about
+ * @tick_ns:	all time stamps are a multiple of it
+ * @newest_ns:	stamp of its last frame
+ * @backs:	where time goes backwards in the file by more than STEP_BACK_NS
  */
 struct observation {
 	uint32_t capture;
@@ -70,6 +76,10 @@ struct observation {
 	struct second_set missed[TRAFFIC_CLASS_COUNT];
 	struct second_set holes;
 	struct second_set unread;
+	int64_t tick_ns;
+	int64_t newest_ns;
+	struct step_back backs[STEP_BACKS_MAX];
+	size_t n_backs;
 	enum point_kind kind;
 };
 
@@ -226,6 +236,14 @@ struct doubles {
 	int64_t last_ns;
 };
 
+/**
+ * struct scene - See above.  All times are without the steps of the clocks.
+ * @steps:	of each capture
+ * @clock:	what is reported: the line where both sides begin
+ * @clock_shift_ns: what the steps before that add to its offset
+ * @stretches:	the lines, at least one if @aligned
+ * @clock_error_ns: the largest error of any of them
+ */
 struct scene {
 	struct capture *const *captures;
 	size_t n_captures;
@@ -239,9 +257,13 @@ struct scene {
 	bool swapped;
 	bool same_file;
 	struct guest guest;
+	struct clock_steps *steps;
 	struct clock_line clock;
-	struct clock_line best_clock; /* by all packets, for the report */
-	bool aligned;                 /* times of both files can be compared */
+	int64_t clock_shift_ns;
+	struct clock_stretch stretches[CLOCK_STEPS_MAX + 1];
+	size_t n_stretches;
+	int64_t clock_error_ns;
+	bool aligned; /* times of both files can be compared */
 	uint64_t shared_packets;
 	struct sighting *sightings;
 	size_t n_sightings;
@@ -276,14 +298,6 @@ struct observation *scene_point_of(const struct scene *s, uint32_t capture,
  * not.  A guest's own tunnels stay closed: it is their end. */
 bool scene_open_tunnel(const struct scene *s, uint32_t capture,
                        const struct packet *p, struct packet *inner);
-
-/** scene_host_ns() - Time @ts_ns of a point in the host's clock */
-int64_t scene_host_ns(const struct scene *s, const struct observation *o,
-                      int64_t ts_ns);
-
-/** scene_point_ns() - The other way round */
-int64_t scene_point_ns(const struct scene *s, const struct observation *o,
-                       int64_t host_ns);
 
 /** scene_point_id() - "host:0/2" of a point; lives as long as the incident */
 const char *scene_point_id(const struct scene *s, uint32_t point);
@@ -343,6 +357,11 @@ void sides_limit_claims(struct scene *s);
 /** survey_settle() - Read again what was read before the roles were known, if it
  * matters */
 void survey_settle(struct scene *s);
+/** survey_retimed() - Likewise, into the same points: its times have changed */
+void survey_retimed(struct scene *s, uint32_t capture);
+
+/** roles_check_same() - Is it one file twice? */
+void roles_check_same(struct scene *s);
 
 /** roles_check() - Is it one file twice?  Are host and guest exchanged? */
 void roles_check(struct scene *s);

@@ -6,6 +6,8 @@
 #include "base/xalloc.h"
 #include "correlate/scene.h"
 
+#define NS_PER_S INT64_C(1000000000)
+
 static const char *side_name(enum side side)
 {
 	switch (side) {
@@ -56,6 +58,7 @@ static struct observation *add_point(struct scene *s, uint32_t capture,
 		.tunnel = p->within,
 		.linktype = ci->linktype,
 		.role = s->roles[capture],
+		.tick_ns = NS_PER_S,
 		.kind = POINT_KIND_UNKNOWN,
 	};
 	ic->points = xreallocarray(ic->points, ic->n_points + 1,
@@ -72,6 +75,20 @@ static struct observation *add_point(struct scene *s, uint32_t capture,
 	return o;
 }
 
+static void note_stamp(struct observation *o, const struct packet *p)
+{
+	while (o->tick_ns > 1 && p->ts_ns % o->tick_ns != 0)
+		o->tick_ns /= 10;
+	if (o->newest_ns - p->ts_ns > STEP_BACK_NS &&
+	    o->n_backs < STEP_BACKS_MAX)
+		o->backs[o->n_backs++] = (struct step_back){
+			.frame = p->frame,
+			.from_ns = o->newest_ns,
+			.to_ns = p->ts_ns,
+		};
+	o->newest_ns = p->ts_ns;
+}
+
 static void feed_packet(struct scene *s, uint32_t capture,
                         const struct packet *p)
 {
@@ -86,6 +103,8 @@ static void feed_packet(struct scene *s, uint32_t capture,
 	if (p->cut_bytes > 0)
 		o->track.shortened++;
 	o->carries_tunnels |= p->carries.kind != TUNNEL_KIND_NONE;
+	if (p->ts_ns != 0)
+		note_stamp(o, p);
 	point_feed(&o->track, p);
 }
 
@@ -101,20 +120,31 @@ static void note_frame(struct incident_capture *ic, const struct frame *f)
 	ic->has_time = true;
 }
 
+/* When the steps come is known only now. */
+static void date_steps(struct clock_steps *steps, const struct frame *f)
+{
+	for (size_t i = 0; i < steps->n; i++)
+		if (steps->items[i].frame == f->number)
+			steps->items[i].at_ns = f->ts_ns;
+}
+
 static void read_frame(struct scene *s, uint32_t capture,
                        const struct frame *frame)
 {
 	struct incident_capture *ic = &s->incident->captures[capture];
 	const struct capture_interface *ci =
 		capture_interface(s->captures[capture], frame->interface);
+	struct frame read = *frame;
 	struct packet p, inner;
 
-	note_frame(ic, frame);
+	read.ts_ns = scene_read_ns(s, capture, frame->number, frame->ts_ns);
+	note_frame(ic, &read);
+	date_steps(&s->steps[capture], &read);
 	if (!ci->supported) {
 		ic->unsupported++;
 		return;
 	}
-	packet_decode(frame, ci->linktype, &p);
+	packet_decode(&read, ci->linktype, &p);
 	if (p.loopback)
 		return; /* it passes no network */
 	feed_packet(s, capture, &p);
@@ -164,6 +194,17 @@ static void read_capture(struct scene *s, uint32_t capture)
 	finish_capture(s, capture);
 }
 
+static void drop_counts(struct incident_capture *ic)
+{
+	ic->packets = 0;
+	ic->truncated = 0;
+	ic->malformed = 0;
+	ic->unsupported = 0;
+	free(ic->cut_text);
+	ic->cut_text = NULL;
+	ic->has_time = false;
+}
+
 static void drop_points(struct scene *s, uint32_t capture)
 {
 	struct incident_capture *ic = &s->incident->captures[capture];
@@ -181,17 +222,26 @@ static void drop_points(struct scene *s, uint32_t capture)
 		free(ic->points[i].tunnel);
 	}
 	ic->n_points = 0;
-	ic->packets = 0;
-	ic->truncated = 0;
-	ic->malformed = 0;
-	ic->unsupported = 0;
-	free(ic->cut_text);
-	ic->cut_text = NULL;
 }
 
 void survey_again(struct scene *s, uint32_t capture)
 {
 	drop_points(s, capture);
+	drop_counts(&s->incident->captures[capture]);
+	read_capture(s, capture);
+}
+
+void survey_retimed(struct scene *s, uint32_t capture)
+{
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		if (s->points[i].capture != capture)
+			continue;
+		point_free(&s->points[i].track);
+		s->points[i].track = (struct point){ 0 };
+		s->points[i].newest_ns = 0;
+		s->points[i].n_backs = 0;
+	}
+	drop_counts(&s->incident->captures[capture]);
 	read_capture(s, capture);
 }
 

@@ -336,7 +336,7 @@ bool visibility_could_see(const struct visibility *v, uint32_t point,
 	const struct observation *o = &s->points[point];
 	const struct incident_capture *c = &s->incident->captures[o->capture];
 	int64_t ts_ns = scene_point_ns(s, o, host_ns);
-	int64_t guard_ns = 2 * s->clock.error_ns + EDGE_NS;
+	int64_t guard_ns = 2 * s->clock_error_ns + EDGE_NS;
 
 	if (!s->aligned)
 		return false;

@@ -153,12 +153,15 @@ void claim_add_mac(struct claim *c, enum claim_field field, struct mac mac)
 	add_term(c, field, 1)->mac = mac;
 }
 
-void claim_add_time(struct claim *c, int64_t from_ns, int64_t to_ns)
+void claim_add_times(struct claim *c, int64_t ranges_ns[][2], size_t n)
 {
-	union claim_value *values = add_term(c, CLAIM_TIME, 2);
+	union claim_value *values = add_term(c, CLAIM_TIME, 2 * n);
 
-	values[0].number = from_ns;
-	values[1].number = to_ns;
+	/* No file has anything from before the epoch. */
+	for (size_t i = 0; i < 2 * n; i++)
+		values[i].number = ranges_ns[i / 2][i % 2] > 0
+		                           ? ranges_ns[i / 2][i % 2]
+		                           : 0;
 }
 
 void claim_add_flag(struct claim *c, enum claim_field field)
@@ -294,6 +297,23 @@ static void put_value(const union claim_value *v, enum form form,
 	}
 }
 
+static void put_times(const struct claim_term *t, const char *name,
+                      struct strbuf *out)
+{
+	bool many = t->n > 2;
+
+	strbuf_puts(out, many ? "(" : "");
+	for (uint32_t i = 0; i + 1 < t->n; i += 2) {
+		strbuf_puts(out, i > 0 ? " || " : "");
+		strbuf_printf(out, "%s%s >= ", many ? "(" : "", name);
+		put_value(&t->values[i], FORM_TIME, out);
+		strbuf_printf(out, " && %s <= ", name);
+		put_value(&t->values[i + 1], FORM_TIME, out);
+		strbuf_puts(out, many ? ")" : "");
+	}
+	strbuf_puts(out, many ? ")" : "");
+}
+
 static void put_protocols(const struct claim_term *t, struct strbuf *out)
 {
 	for (uint32_t i = 0; i < t->n; i++) {
@@ -337,10 +357,7 @@ static void put_condition(const struct claim_term *t, const char *name,
 		put_protocols(t, out);
 		break;
 	case FORM_TIME:
-		strbuf_printf(out, "%s >= ", name);
-		put_value(&t->values[0], form, out);
-		strbuf_printf(out, " && %s <= ", name);
-		put_value(&t->values[1], form, out);
+		put_times(t, name, out);
 		break;
 	case FORM_NUMBER:
 	case FORM_HEX:

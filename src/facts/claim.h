@@ -69,7 +69,7 @@ enum claim_field {
  * @field:	what it looks at
  * @negated:	must not hold
  * @n:		number of values; it holds if any of them is equal.  CLAIM_TIME
- *		takes exactly two: from and to
+ *		takes pairs of them, from and to, and holds within any
  * @values:	owned by the claim
  */
 union claim_value {
@@ -117,7 +117,7 @@ void claim_add_numbers(struct claim *c, enum claim_field field,
 void claim_add_ip(struct claim *c, enum claim_field field,
                   const struct in6_addr *ip);
 void claim_add_mac(struct claim *c, enum claim_field field, struct mac mac);
-void claim_add_time(struct claim *c, int64_t from_ns, int64_t to_ns);
+void claim_add_times(struct claim *c, int64_t ranges_ns[][2], size_t n);
 void claim_add_flag(struct claim *c, enum claim_field field); /* no value */
 void claim_negate_last(struct claim *c);
 

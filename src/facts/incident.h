@@ -67,10 +67,15 @@ struct incident_capture {
 	size_t n_points;
 };
 
-/** struct incident_clock - Guest clock minus host clock at the first instant
- * that both captures cover */
+/**
+ * struct incident_clock - Guest clock minus host clock at the first instant that
+ * both captures cover
+ * @one_sided:	only packets of one direction tell: the offset is a bound
+ * @steps:	how often one of them was set meanwhile
+ */
 struct incident_clock {
 	bool known;
+	bool one_sided;
 	int64_t offset_ns;
 	int64_t error_ns;
 	bool drift_known;

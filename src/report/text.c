@@ -252,7 +252,10 @@ static void put_clock(const struct incident_clock *clock, struct strbuf *out)
 	              (unsigned int)(ms % 1000),
 	              clock->offset_ns < 0 ? "behind" : "ahead");
 	put_error(magnitude(clock->error_ns), out);
-	strbuf_printf(out, ", %" PRIu64 " pairs)", clock->pairs);
+	strbuf_printf(out, ", %" PRIu64 " pairs%s)", clock->pairs,
+	              clock->one_sided ? " of one direction only" : "");
+	if (clock->steps > 0)
+		strbuf_puts(out, " at first; a clock was set, see Limits");
 }
 
 static void captures(const struct wrap *w, const struct incident *incident)

@@ -113,6 +113,7 @@ void point_feed(struct point *point, const struct packet *p)
 		point->group_frames++;
 	note_status(point, p);
 	quality_note(&point->quality, p);
+	sample_set_feed(&point->samples, p);
 	if (is_usable(p))
 		second_set_add(&point->seen[traffic_class_of(p)], p->ts_ns);
 	station_table_feed(&point->stations, p);
@@ -135,4 +136,5 @@ void point_free(struct point *point)
 	free(point->strays);
 	claim_log_free(&point->claims);
 	quality_free(&point->quality);
+	sample_set_free(&point->samples);
 }

@@ -14,6 +14,7 @@
 #include "track/claim_log.h"
 #include "track/flow.h"
 #include "track/quality.h"
+#include "track/sample.h"
 #include "track/second_set.h"
 #include "track/station.h"
 
@@ -127,6 +128,7 @@ struct point {
 	struct stray_answer *strays;
 	size_t n_strays;
 	struct quality quality;
+	struct sample_set samples;
 	bool full;
 };
 

@@ -74,6 +74,23 @@ def shift_pcap(path, seconds, drift_ppm=0.0):
         file.write(data)
 
 
+def step_pcap(path, seconds):
+    """Sets the clock of a pcap file at two fifths of its frames."""
+    with open(path, 'rb') as file:
+        data = bytearray(file.read())
+    unit = 10 ** 9 if data[:4] == b'\x4d\x3c\xb2\xa1' else 10 ** 6
+    frames, at = [], 24
+    while at + 16 <= len(data):
+        frames.append(at)
+        at += 16 + struct.unpack_from('<I', data, at + 8)[0]
+    for at in frames[len(frames) * 2 // 5:]:
+        whole, part = struct.unpack_from('<II', data, at)
+        stamp = whole * unit + part + round(seconds * unit)
+        struct.pack_into('<II', data, at, stamp // unit, stamp % unit)
+    with open(path, 'wb') as file:
+        file.write(data)
+
+
 def plain_section_headers(path):
     """Removes the options of section headers: they name the machine that captured."""
     with open(path, 'rb') as file:

@@ -69,13 +69,16 @@ def forward(s, how, source=True):
 
 add('tcp-syn-unanswered-forward-one', "A port of the host leads to the guest, and the host's forward filter drops what comes from "
     'one of two clients.', forward, 'one', False, mode='nat')
-add('nat-forward-healthy', "A port of the host leads to the guest, and the clients' addresses are translated, too.", forward, 'works',
+add('nat-forward-healthy',
+    "A port of the host leads to the guest, and the clients' addresses are translated, too.", forward, 'works',
     mode='nat')
-add('tcp-rst-closed-port-forward', "A port of the host leads to a port of the guest where nothing listens; the clients' addresses "
+add('tcp-rst-closed-port-forward',
+    "A port of the host leads to a port of the guest where nothing listens; the clients' addresses "
     'are translated, too.', forward, 'closed', mode='nat')
 add('tcp-rst-closed-port-forward-two-points', 'A port of the host leads to a port of the guest where nothing listens.', forward,
     'closed', False, mode='nat', point='port+uplink')
-add('tcp-syn-unanswered-forward', "A port of the host leads to a port that the guest's firewall drops; the clients' addresses are "
+add('tcp-syn-unanswered-forward',
+    "A port of the host leads to a port that the guest's firewall drops; the clients' addresses are "
     'translated, too.', forward, 'silent', mode='nat')
 add('nat-portforward-missing-stale', 'A port of the host leads to an address that no guest has.', forward, 'stale', False,
     mode='nat')
@@ -115,7 +118,8 @@ def ranges(s, how='works', random=False):
 add('nat-ports-moved-healthy', "The host's NAT gives each flow another port, and each ping another id.", ranges, mode='nat')
 add('nat-no-answer-ports-moved', "The guest's requests leave the host with other ports and ids; the server drops them.", ranges,
     'silent', True, mode='nat')
-add('nat-return-dropped-ports-moved', 'The answers come back to the other ports and ids that the NAT gave; the host drops them for '
+add('nat-return-dropped-ports-moved',
+    'The answers come back to the other ports and ids that the NAT gave; the host drops them for '
     'this guest.', ranges, 'dropped', mode='nat')
 
 
@@ -157,7 +161,8 @@ def udp_session(address, port, count, source):
 
 add('nat-same-ids-healthy', 'Three guests behind one address ping one server with one id, and connect from one port.', same_ids,
     mode='nat')
-add('nat-return-dropped-same-ids', 'Three guests behind one address use the same ids and ports; the answers to this one are dropped.',
+add('nat-return-dropped-same-ids',
+    'Three guests behind one address use the same ids and ports; the answers to this one are dropped.',
     same_ids, 'ours', mode='nat')
 add('nat-sibling-same-ids-healthy', 'Three guests behind one address use the same ids and ports; the answers to another one are '
     'dropped.', same_ids, 'theirs', mode='nat')
@@ -196,10 +201,15 @@ def siblings(s, whose, what):
         s.fault(rule, 'nat', direction)
 
 
-add('nat-return-dropped-one-guest', 'The answers to one of three guests behind one address are dropped.', siblings, 'ours', 'back',
+add('nat-return-dropped-one-guest', 'The answers to one of three guests behind one address are dropped.',
+    siblings, 'ours', 'back',
     mode='nat')
-add('tcp-syn-unanswered-nat-one-guest', 'The connections of one of three guests behind one address are dropped before translation.',
+add('tcp-syn-unanswered-nat-one-guest',
+    'The connections of one of three guests behind one address are dropped before translation.',
     siblings, 'ours', 'raw', mode='nat')
+add('nat-snat-missing-one-guest-sll1',
+    'One of three guests leaves the host untranslated; the host captured on all interfaces in the older '
+    'cooked format.', siblings, 'ours', 'snat', mode='nat', point='sll1')
 add('nat-sibling-dropped-healthy', 'The answers to another of three guests behind one address are dropped.', siblings, 'theirs',
     'back', mode='nat', point='any')
 add('nat-sibling-untranslated-healthy', 'Another guest leaves the host untranslated, and gets no answer.', siblings, 'theirs',
@@ -254,7 +264,8 @@ def pool(s, how='works'):
     w.host.ns.ip(*[f'addr add {ip}/24 dev {w.uplink_name}' for ip in (first, last)])
     w.host.ns.nft(f'''delete table ip nat
         table ip nat {{ chain pre {{ type nat hook prerouting priority -100; }}
-        chain post {{ type nat hook postrouting priority 100; ip saddr {w.vm_net} ip daddr != {w.vm_net} snat to {first}-{last} random
+        chain post {{ type nat hook postrouting priority 100;
+        ip saddr {w.vm_net} ip daddr != {w.vm_net} snat to {first}-{last} random
         }}
         }}''')
     for number in range(6):
@@ -309,7 +320,8 @@ def redirect(s, how='works'):
 add('nat-redirect-healthy', 'The host sends what the guest asks one resolver and server on to others.', redirect, mode='nat')
 add('nat-no-answer-redirected', 'The host sends what the guest asks one resolver and server on to others, who drop it.', redirect,
     'silent', mode='nat')
-add('tcp-rst-closed-port-redirected', 'The host sends what the guest asks one server on to another, where nothing listens.', redirect,
+add('tcp-rst-closed-port-redirected', 'The host sends what the guest asks one server on to another, where nothing listens.',
+    redirect,
     'closed', mode='nat')
 
 
@@ -327,11 +339,13 @@ def closed_gate(s):
     s.fault('nat-hostonly-isolated', 'host', 'from-guest')
 
 
-add('nat-hostonly-policy', "The host has a network for its guests, and its policy is to forward nothing: nothing of the guest is at the "
+add('nat-hostonly-policy',
+    "The host has a network for its guests, and its policy is to forward nothing: nothing of the guest is at the "
     'uplink.', closed_gate, mode='nat', point='port+uplink')
 
 
-add('nat-no-answer-twice-sll1', "The guest's translated requests stay unanswered; the host captured on all interfaces in the older "
+add('nat-no-answer-twice-sll1',
+    "The guest's translated requests stay unanswered; the host captured on all interfaces in the older "
     'cooked format, which names none.', twice, 'silent', mode='nat', point='sll1')
 
 
@@ -385,13 +399,17 @@ add('icmp-unreachable-nat-absent', 'The router finds nobody at the address that 
     mode='nat')
 add('icmp-unreachable-nat-lan', 'The host finds nobody at the address in its LAN that its NAT guest asks, and says so.', errors,
     'lan', mode='nat')
-add('icmp-unreachable-nat-host', 'The host rejects pings and connections of its NAT guest to one server with ICMP port unreachable.',
+add('icmp-unreachable-nat-host',
+    'The host rejects pings and connections of its NAT guest to one server with ICMP port unreachable.',
     errors, 'host', mode='nat', point='port+uplink')
-add('icmp-admin-prohibited-nat', "The router refuses one target to a NAT guest; the host translates the ICMP errors back.", errors,
+add('icmp-admin-prohibited-nat',
+    "The router refuses one target to a NAT guest; the host translates the ICMP errors back.", errors,
     'prohibited', mode='nat')
-add('dns-no-answer-nat-closed', 'The address that a NAT guest asks for names has no resolver, and says so.', errors, 'dns', mode='nat')
+add('dns-no-answer-nat-closed', 'The address that a NAT guest asks for names has no resolver, and says so.',
+    errors, 'dns', mode='nat')
 for _kind in ('port', 'absent', 'host'):
-    add(f'nat-sibling-refused-{_kind}-healthy', 'ICMP errors about what another guest behind the same address wanted.', errors, _kind,
+    add(f'nat-sibling-refused-{_kind}-healthy', 'ICMP errors about what another guest behind the same address wanted.',
+        errors, _kind,
         'theirs', mode='nat', point='any')
 
 
@@ -481,7 +499,8 @@ def udp_service(s, how):
 
 
 add('nat-udp-healthy', 'The guest asks a UDP service on the internet.', udp_service, 'out', mode='nat')
-add('nat-udp-forward-healthy', "LAN clients ask a UDP service of the guest through a port of the host; their addresses are translated, "
+add('nat-udp-forward-healthy',
+    "LAN clients ask a UDP service of the guest through a port of the host; their addresses are translated, "
     'too.', udp_service, 'in-both', mode='nat')
 add('icmp-unreachable-udp-forward', 'A UDP port of the host leads to a port of the guest where nothing listens.', udp_service,
     'in-closed', mode='nat')
@@ -489,7 +508,8 @@ add('nat-return-dropped-udp', 'The answers of a UDP service reach the uplink, an
     mode='nat')
 add('nat-return-dropped-udp-untracked', 'The host refuses the answers of a UDP service: it does not know whose they are.',
     udp_service, 'untracked', mode='nat', point='port+uplink')
-add('nat-udp-one-way-healthy', 'The guest sends logs and counters by UDP, which nobody answers.', udp_service, 'one-way', mode='nat')
+add('nat-udp-one-way-healthy', 'The guest sends logs and counters by UDP, which nobody answers.',
+    udp_service, 'one-way', mode='nat')
 
 
 # State that is lost
@@ -530,5 +550,6 @@ def policy(s, how='both'):
 
 for _how, _what in [('both', 'all of them'), ('in', 'what comes for the guest'), ('out', 'what the guest begins')]:
     for _point in ('uplink', 'port+uplink'):
-        add(f'bridge-policy-{_how}-{_point.replace("port+uplink", "two-points")}', 'The filter for what the host forwards sees bridged '
+        add(f'bridge-policy-{_how}-{_point.replace("port+uplink", "two-points")}',
+            'The filter for what the host forwards sees bridged '
             f'frames, too, and drops {_what}.', policy, _how, point=_point)
