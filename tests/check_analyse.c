@@ -830,6 +830,79 @@ START_TEST(losses_in_nat)
 }
 END_TEST
 
+START_TEST(every_packet_is_accounted_for)
+{
+	all_else_works();
+	send_echo(AT_VM, 3100, ECHO_REQUEST, &guest, &server, 100);
+	send_echo(AT_HOST, 4100, ECHO_REQUEST, &other, &guest, 101);
+	send_echo(AT_HOST, 5100, ECHO_REQUEST, &other, &guest, 102);
+	send_echo(AT_HOST, 6100, ECHO_REQUEST, &other, &stranger, 103);
+	analyse_tapes();
+	ck_assert_uint_eq(in->from_guest.both, 41);
+	ck_assert_uint_eq(in->from_guest.lost, 1);
+	ck_assert_uint_eq(in->to_guest.both, 41);
+	ck_assert_uint_eq(in->to_guest.lost, 2);
+	ck_assert_uint_eq(in->from_guest.ambiguous + in->to_guest.ambiguous, 0);
+	/* two pings and a connection that always are there, and that one */
+	ck_assert_uint_eq(in->host_others, 5);
+}
+END_TEST
+
+START_TEST(broadcasts_are_the_guests_if_they_get_there)
+{
+	all_else_works();
+	send_arp(EVERYWHERE, 3100, ARP_REQUEST, &other, &guest);
+	send_arp(EVERYWHERE, 5100, ARP_REQUEST, &other, &server);
+	send_arp(AT_HOST, 7100, ARP_REQUEST, &other, &guest);
+	send_arp(AT_HOST, 9100, ARP_REQUEST, &other, &server);
+	analyse_tapes();
+	ck_assert_uint_eq(in->to_guest.both, 43);
+	ck_assert_uint_eq(in->to_guest.lost, 1);
+	ck_assert_uint_eq(in->host_others, 5);
+}
+END_TEST
+
+START_TEST(a_forwarded_port_is_the_guests)
+{
+	behind_nat(HOST_NAT);
+	connection_works(EVERYWHERE, 3100, &other, &guest, 80);
+	send_tcp(AT_HOST, 5100, &other, 40001, &guest, 80, TCP_SYN);
+	send_tcp(AT_HOST, 7100, &other, 40002, &guest, 81, TCP_SYN);
+	analyse_tapes();
+	ck_assert_uint_eq(in->to_guest.both, 42);
+	ck_assert_uint_eq(in->to_guest.lost, 1);
+	ck_assert_uint_eq(in->host_others, 5);
+}
+END_TEST
+
+/* The guest's capture ends early: what passes the host then is not lost. */
+START_TEST(nothing_is_lost_where_a_capture_is_over)
+{
+	all_else_works();
+	for (uint16_t i = 0; i < 5; i++) {
+		send_echo(AT_HOST, END_MS + 500 + i * 100, ECHO_REQUEST, &other,
+		          &guest, i);
+		send_echo(AT_HOST, END_MS + 502 + i * 100, ECHO_REPLY, &guest,
+		          &other, i);
+	}
+	analyse_tapes();
+	ck_assert_uint_eq(in->to_guest.lost, 0);
+	ck_assert_uint_eq(in->to_guest.both, 41);
+}
+END_TEST
+
+/* Nothing says that it is over: it just has nothing more to show. */
+START_TEST(what_the_guest_never_answers_is_lost_to_the_end)
+{
+	all_else_works();
+	for (uint16_t i = 0; i < 5; i++)
+		send_echo(AT_HOST, END_MS + 500 + i * 100, ECHO_REQUEST, &other,
+		          &guest, i);
+	analyse_tapes();
+	ck_assert_uint_eq(in->to_guest.lost, 5);
+}
+END_TEST
+
 /* The guest asked for it before the captures began. */
 START_TEST(the_gateway_of_a_host_that_translates_is_the_host)
 {
@@ -947,6 +1020,11 @@ int main(void)
 		any_interface_splits_the_host,
 		nat_is_seen_through,
 		losses_in_nat,
+		every_packet_is_accounted_for,
+		broadcasts_are_the_guests_if_they_get_there,
+		a_forwarded_port_is_the_guests,
+		nothing_is_lost_where_a_capture_is_over,
+		what_the_guest_never_answers_is_lost_to_the_end,
 		the_gateway_of_a_host_that_translates_is_the_host,
 		a_router_that_stands_in_for_others_is_not_one_of_them,
 		exchanged_captures_are_put_right,

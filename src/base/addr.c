@@ -30,11 +30,6 @@ uint32_t addr_v4(const struct in6_addr *ip)
 	       (uint32_t)p[2] << 8 | p[3];
 }
 
-bool addr_equal(const struct in6_addr *a, const struct in6_addr *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
-
 bool addr_is_zero(const struct in6_addr *ip)
 {
 	static const struct in6_addr zero;
@@ -113,11 +108,6 @@ bool addr_parse(const char *text, struct in6_addr *ip)
 		return true;
 	}
 	return inet_pton(AF_INET6, text, ip) == 1;
-}
-
-bool mac_equal(struct mac a, struct mac b)
-{
-	return memcmp(a.bytes, b.bytes, sizeof(a.bytes)) == 0;
 }
 
 bool mac_is_zero(struct mac mac)

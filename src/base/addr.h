@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 struct mac {
 	uint8_t bytes[6];
@@ -23,7 +24,11 @@ bool addr_is_v4(const struct in6_addr *ip);
 /** addr_v4() - An IPv4 address in host byte order; 0 if it is not IPv4 */
 uint32_t addr_v4(const struct in6_addr *ip);
 
-bool addr_equal(const struct in6_addr *a, const struct in6_addr *b);
+static inline bool addr_equal(const struct in6_addr *a,
+                              const struct in6_addr *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
 
 /** addr_is_zero() - 0.0.0.0 or :: */
 bool addr_is_zero(const struct in6_addr *ip);
@@ -51,7 +56,11 @@ const char *addr_text(const struct in6_addr *ip, char out[ADDR_TEXT_MAX]);
 /** addr_parse() - Read a dotted quad or an IPv6 address; false if it is none */
 bool addr_parse(const char *text, struct in6_addr *ip);
 
-bool mac_equal(struct mac a, struct mac b);
+static inline bool mac_equal(struct mac a, struct mac b)
+{
+	return memcmp(a.bytes, b.bytes, sizeof(a.bytes)) == 0;
+}
+
 bool mac_is_zero(struct mac mac);
 
 /** mac_is_group() - Broadcast or multicast */

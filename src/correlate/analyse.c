@@ -123,10 +123,10 @@ struct incident *analyse(struct capture *const *captures,
 	isolation_find(&s);
 	defects_find(&s);
 	stalls_find(&s);
+	matching_run(&s);
 	exchanges_judge(&s);
 	forgotten_find(&s);
 	address_facts(&s);
-	matching_run(&s);
 	nic_facts(&s);
 	capture_facts(&s);
 	questions_count_frames(&s);

@@ -1,5 +1,7 @@
 #include "correlate/defects.h"
 
+#include <stdlib.h>
+
 #define MS INT64_C(1000000)
 
 /* So many connections that only one side speaks in, and so many packets */
@@ -14,6 +16,12 @@
 /* The first and last moments of a capture are not sharp. */
 #define EDGE_NS (50 * MS)
 
+/* How long a packet may be on its way between two points */
+#define TRAVEL_NS (500 * MS)
+
+/* So many newer tries are looked at. */
+#define SEARCH_MAX 4096
+
 struct finder {
 	struct scene *scene;
 	struct hash_table crossed; /* (point, class, peer) seen here too */
@@ -27,12 +35,39 @@ static const struct flow *flow_at(const struct scene *s,
 	return &t->flows[t->tries[at->try].flow];
 }
 
+/* Were both without an answer at the same time, or sent at nearly the same? */
+static bool overlap(const struct try *a, const struct try *b)
+{
+	if (a->id != b->id)
+		return false;
+	return llabs(a->ts_ns - b->ts_ns) < TRAVEL_NS ||
+	       (a->ts_ns <= b->answer_ns &&
+	        (a->answer == TRY_UNANSWERED || b->ts_ns <= a->answer_ns));
+}
+
+/* The same request was sent twice before the answer came: which of them is
+ * answered? */
+static bool is_repeated(const struct flow_table *t, uint32_t i)
+{
+	const struct try *try = &t->tries[i];
+	uint32_t other = t->flows[try->flow].newest;
+
+	for (int n = 0; other != FLOW_NONE; n++) {
+		if (n == SEARCH_MAX ||
+		    (other != i && overlap(&t->tries[other], try)))
+			return true;
+		other = t->tries[other].older;
+	}
+	return false;
+}
+
 /* A refusal may come from anybody on the way. */
 static bool is_answered(const struct scene *s, const struct sighting *at)
 {
 	const struct flow_table *t = &s->points[at->point].track.flows;
+	const struct try *try = &t->tries[at->try];
 
-	return t->tries[at->try].answer == TRY_ANSWERED;
+	return try->answer == TRY_ANSWERED && !is_repeated(t, at->try);
 }
 
 static bool is_guest_end(const struct scene *s, const struct in6_addr *ip)
@@ -303,6 +338,9 @@ void defects_find(struct scene *s)
 		const struct chain *c = &s->chains[i];
 		const struct sighting *vm = sighting_of(s, c, CAPTURE_ROLE_VM);
 
+		if (flow_at(s, &s->sightings[c->first])->key.protocol ==
+		    PROTOCOL_UDP)
+			continue; /* what is a request, each point guesses */
 		if (vm)
 			find_missed_at_host(&f, c, vm);
 		else

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "correlate/conversation.h"
 #include "correlate/pool.h"
-#include "correlate/reach.h"
 
 #define S INT64_C(1000000000)
 
@@ -17,57 +17,6 @@
 
 /* It fails, works and fails again so often. */
 #define STRETCHES_MIN 3
-
-#define NO_CHAIN UINT32_MAX
-
-/* Tries that failed one after the other: the newest; older ones by older[] */
-struct stretch {
-	uint32_t newest;
-	uint32_t n;
-};
-
-/**
- * struct conversation - All tries of one exchange while they are sorted
- * @stretches:	what failed without a success between, in order of time
- * @newest:	newest chain of the open stretch; older ones by older[]
- * @ports:	index of the count of ports that this client tried there
- */
-struct conversation {
-	struct flow_key key;
-	enum try_role role;
-	struct stretch *stretches;
-	uint32_t n_stretches;
-	uint32_t newest;
-	uint32_t n_open;
-	uint32_t newest_scattered; /* of closed runs below the quorum */
-	uint32_t n_scattered;
-	uint64_t n_worked;
-	uint64_t n_failed;
-	uint64_t n_undecided;
-	uint64_t n_hidden; /* of these, by gaps of a capture */
-	int64_t hidden_first_ns;
-	int64_t hidden_last_ns;
-	uint64_t n_untold; /* failed: too few to say something for themselves */
-	bool told;         /* a run of it was written down */
-	int64_t first_ns;
-	int64_t last_ns;
-	uint32_t ports;
-	struct asked asked;
-};
-
-struct sorter {
-	struct scene *scene;
-	struct visibility *visibility;
-	struct reach *reach;
-	struct conversation *conversations;
-	uint32_t n;
-	uint32_t capacity;
-	struct hash_table index;
-	struct hash_table port_index; /* (protocol, client, server) -> ports */
-	uint32_t *ports;
-	uint32_t n_ports;
-	uint32_t *older; /* by chain */
-};
 
 /* Counts one more server port that this client tries; many are a scan. */
 static uint32_t count_port(struct sorter *so, const struct flow_key *key)
@@ -272,13 +221,22 @@ static void set_aside(struct sorter *so, struct conversation *cv,
 	cv->n_scattered += st->n;
 }
 
+static bool is_chance(const struct sorter *so, const struct run *run)
+{
+	return run->outcome == OUTCOME_FAILED &&
+	       chance_explains_run(&so->chance,
+	                           (enum protocol)run->key.protocol, run->role,
+	                           run->n_chains);
+}
+
 /* Single losses are kept aside: they count only if they are many. */
 static void close_stretch(struct sorter *so, struct conversation *cv,
                           const struct stretch *st)
 {
 	struct run run = make_run(so, cv, st->newest, st->n);
 
-	if (run_has_quorum(so->scene, &run)) {
+	cv->by_chance |= is_chance(so, &run);
+	if (run_has_quorum(so->scene, &run) && !is_chance(so, &run)) {
 		write_run(so, &run, so->ports[cv->ports]);
 		cv->told = true;
 	} else {
@@ -318,7 +276,10 @@ static void close_scattered(struct sorter *so, struct conversation *cv)
 	cv->n_untold = cv->n_scattered;
 	if (cv->n_worked == 0 || cv->n_scattered < RUN_QUORUM_TRIES ||
 	    cv->n_scattered * 100 <
-	            (cv->n_worked + cv->n_failed) * INTERMITTENT_MIN_PERCENT)
+	            (cv->n_worked + cv->n_failed) * INTERMITTENT_MIN_PERCENT ||
+	    chance_explains_share(&so->chance, (enum protocol)cv->key.protocol,
+	                          cv->role, cv->n_worked + cv->n_failed,
+	                          cv->n_scattered))
 		return;
 	run = make_run(so, cv, cv->newest_scattered, cv->n_scattered);
 	run.outcome = OUTCOME_INTERMITTENT;
@@ -332,7 +293,7 @@ static bool may_be_pooled(const struct sorter *so,
                           const struct conversation *cv)
 {
 	if (cv->role != TRY_ROLE_FROM_GUEST ||
-	    cv->key.protocol == PROTOCOL_ARP || cv->told)
+	    cv->key.protocol == PROTOCOL_ARP || cv->told || cv->by_chance)
 		return false;
 	for (uint32_t i = cv->newest_scattered; i != NO_CHAIN; i = so->older[i])
 		if (chain_is_refused(so->scene, so->visibility,
@@ -380,7 +341,6 @@ static void close_conversation(struct sorter *so, struct conversation *cv)
 {
 	bool partial;
 
-	end_stretch(cv);
 	partial = comes_and_goes(so, cv);
 	for (uint32_t i = 0; i < cv->n_stretches; i++)
 		if (partial)
@@ -466,46 +426,6 @@ static void sort_chain(struct sorter *so, uint32_t i)
 	}
 }
 
-static void count_checked(struct scene *s, const struct sorter *so)
-{
-	static const struct {
-		enum protocol protocol;
-		enum try_role role;
-		const char *what;
-	} rows[] = {
-		{ PROTOCOL_TCP, TRY_ROLE_FROM_GUEST,
-		  "TCP connections of the guest" },
-		{ PROTOCOL_TCP, TRY_ROLE_TO_GUEST,
-		  "TCP connections to the guest" },
-		{ PROTOCOL_DNS, TRY_ROLE_FROM_GUEST,
-		  "DNS queries of the guest" },
-		{ PROTOCOL_ICMP, TRY_ROLE_FROM_GUEST, "pings of the guest" },
-		{ PROTOCOL_ICMP, TRY_ROLE_TO_GUEST, "pings to the guest" },
-		{ PROTOCOL_ARP, TRY_ROLE_FROM_GUEST,
-		  "ARP requests of the guest" },
-	};
-
-	s->incident->checked = xcalloc(sizeof(rows) / sizeof(rows[0]),
-	                               sizeof(*s->incident->checked));
-	for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
-		struct incident_checked row = { .what = rows[r].what };
-
-		for (uint32_t i = 0; i < so->n; i++) {
-			const struct conversation *cv = &so->conversations[i];
-
-			if (cv->key.protocol != rows[r].protocol ||
-			    cv->role != rows[r].role)
-				continue;
-			row.tried +=
-				cv->n_worked + cv->n_failed + cv->n_undecided;
-			row.worked += cv->n_worked;
-			row.undecided += cv->n_undecided + cv->n_untold;
-		}
-		if (row.tried > 0)
-			s->incident->checked[s->incident->n_checked++] = row;
-	}
-}
-
 void exchanges_judge(struct scene *s)
 {
 	struct sorter so = {
@@ -518,6 +438,9 @@ void exchanges_judge(struct scene *s)
 	for (size_t i = 0; i < s->n_chains; i++)
 		sort_chain(&so, (uint32_t)i);
 	for (uint32_t i = 0; i < so.n; i++)
+		end_stretch(&so.conversations[i]);
+	conversations_count_failures(&so);
+	for (uint32_t i = 0; i < so.n; i++)
 		close_conversation(&so, &so.conversations[i]);
 	close_pooled(&so);
 	for (uint32_t i = 0; i < so.n; i++) {
@@ -526,7 +449,7 @@ void exchanges_judge(struct scene *s)
 			write_worked(&so, &so.conversations[i]);
 		answer_questions(s, &so.conversations[i]);
 	}
-	count_checked(s, &so);
+	conversations_count_checked(&so);
 	visibility_free(so.visibility);
 	reach_free(so.reach);
 	free(so.conversations);

@@ -157,20 +157,6 @@ static enum traffic_class answer_class(const struct steps *st, uint32_t i)
 	               : TRAFFIC_NDP;
 }
 
-static enum place place_between(const struct steps *st, uint32_t inner,
-                                uint32_t outer)
-{
-	const struct scene *s = st->scene;
-	uint32_t at = st->points[outer];
-
-	if (inner == 0 && !scene_hop(s, st->nic, at))
-		return PLACE_GUEST_HOST_PATH;
-	if (scene_translated(s, st->nic, at) &&
-	    (inner == 0 || !scene_translated(s, st->nic, st->points[inner])))
-		return PLACE_NAT;
-	return PLACE_HOST;
-}
-
 static struct location make_gap(const struct steps *st, enum lost_leg leg,
                                 enum path_direction direction, uint32_t after,
                                 uint32_t before)
@@ -182,7 +168,8 @@ static struct location make_gap(const struct steps *st, enum lost_leg leg,
 		.known = true,
 		.leg = leg,
 		.direction = direction,
-		.place = place_between(st, inner, outer),
+		.place = path_place(st->scene, st->nic, st->points[inner],
+		                    st->points[outer]),
 		.after = st->points[after],
 		.before = st->points[before],
 		/* Beside a point at its own port, the guest's gap is two. */

@@ -1,30 +1,24 @@
 /*
  * The second reading: a merge in time that pairs every packet of the guest in
- * its own capture with the same packet at the host.  Only packets of the last
- * second are kept, so memory does not grow with the captures.
+ * its own capture with the same packet at the host.
  */
 #include <stdlib.h>
 
 #include "base/xalloc.h"
-#include "correlate/scene.h"
+#include "correlate/defects.h"
+#include "correlate/losses.h"
+#include "correlate/proofs.h"
 #include "track/tracker.h"
 
-#define WINDOW_NS INT64_C(1000000000)
+#define MS INT64_C(1000000)
 
-/* So long before one capture begins a packet may have left that it has */
-#define TRAVEL_NS INT64_C(500000000)
+/* A capture's first and last moments are not sharp. */
+#define EDGE_NS (50 * MS)
 
-/* One packet that waits for its twin, or stays a while to catch copies of it */
-struct waiting {
-	uint64_t key;
-	int64_t host_ns;
-	enum path_direction direction;
-	uint64_t points; /* bit by point: where it was seen */
-	uint64_t packet_id;
-	bool at_guest;
-	bool at_host;
-	bool may_stay; /* it need not pass all points */
-};
+/* A capture that nobody proves to have ended may go on for so long. */
+#define SILENT_NS (5000 * MS)
+
+#define NO_EDGE 2
 
 struct reader {
 	struct capture *capture;
@@ -34,26 +28,317 @@ struct reader {
 	struct packet packet;
 	struct packet inner; /* what it carries: the next one */
 	bool has_inner;
-	const struct observation *point;
+	uint32_t point;
+};
+
+/**
+ * struct edge - Before or after the time that both files cover
+ * @lost:	by direction: what did not arrive
+ * @over:	by direction: something arrived that the file of its sender's side
+ *		lacks: that file covers this time no more
+ */
+struct edge {
+	uint64_t lost[2];
+	bool over[2];
 };
 
 struct merge {
 	struct scene *scene;
 	struct reader *readers;
-	struct waiting *queue; /* ring, in order of time */
-	size_t head;           /* number of the oldest entry */
-	size_t tail;
-	size_t capacity; /* power of two */
-	struct hash_table index;
-	struct hash_table flows; /* of the guest, behind NAT */
-	int64_t from_ns;         /* what both files cover */
+	struct pairing pairing;
+	struct losses losses;
+	struct proofs proofs;
+	int64_t from_ns; /* what both files cover */
 	int64_t to_ns;
-	int64_t margin_ns; /* neither end is known better */
+	struct edge edges[2];
 };
 
-static struct waiting *entry(struct merge *m, size_t i)
+static struct incident_match *match_of(struct merge *m,
+                                       enum path_direction direction)
 {
-	return &m->queue[i & (m->capacity - 1)];
+	return direction == PATH_DIRECTION_FROM_GUEST
+	               ? &m->scene->incident->from_guest
+	               : &m->scene->incident->to_guest;
+}
+
+static uint64_t depths_of(const struct merge *m, uint64_t points)
+{
+	const struct scene *s = m->scene;
+	uint64_t depths = points & m->pairing.vm_points ? 1 : 0;
+
+	for (uint32_t i = 0; i < s->n_path && i + 1 < 64; i++)
+		if (points >> s->path[i] & 1)
+			depths |= UINT64_C(1) << (i + 1);
+	return depths;
+}
+
+/* Does what the guest and that station exchange pass the point at @depth? */
+static bool passes_by(const struct merge *m, const struct passing *at,
+                      uint32_t depth)
+{
+	const struct scene *s = m->scene;
+	const struct observation *o = &s->points[s->path[depth - 1]];
+
+	if (o->hop)
+		return at->leaves;
+	/* Past the outermost point a stranger may be a sibling of the guest. */
+	return at->group || (o->trunk && depth < s->n_path) ||
+	       proofs_has(&m->proofs,
+	                  proofs_crossing(at->station, s->path[depth - 1]));
+}
+
+/* Would it have to pass the point at @depth?  What comes to the guest has been
+ * farther out. */
+static bool has_to_cross(const struct merge *m, const struct passing *at,
+                         uint32_t depth)
+{
+	const struct scene *s = m->scene;
+
+	if (depth == 0)
+		return true;
+	if (at->direction == PATH_DIRECTION_TO_GUEST &&
+	    !s->points[s->path[depth - 1]].hop)
+		return true;
+	return passes_by(m, at, depth);
+}
+
+static uint32_t point_at(const struct merge *m, uint32_t depth)
+{
+	const struct scene *s = m->scene;
+
+	if (depth > 0)
+		return s->path[depth - 1];
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_VM)
+			return i;
+	return NO_POINT;
+}
+
+/* May the capture lack what the network has not lost? */
+static bool is_hidden(const struct merge *m, const struct passing *at,
+                      uint32_t depth)
+{
+	uint32_t point = point_at(m, depth);
+	const struct observation *o = &m->scene->points[point];
+
+	return o->track.seen[at->class].count == 0 ||
+	       defects_hide(m->scene, point, at->direction, at->class,
+	                    at->host_ns, at->host_ns);
+}
+
+static bool is_inside(const struct merge *m, int64_t host_ns)
+{
+	int64_t guard_ns = EDGE_NS + m->scene->clock_error_ns;
+
+	return host_ns >= m->from_ns + guard_ns &&
+	       host_ns <= m->to_ns - guard_ns;
+}
+
+/*
+ * Is the point at @depth on the way of what the guest exchanges with that station?
+ * Ports of siblings lie beside it: others of that station were seen there, too.
+ */
+static bool is_on_way(const struct merge *m, const struct passing *at,
+                      uint32_t depth)
+{
+	const struct scene *s = m->scene;
+	const struct observation *o;
+
+	if (depth == 0)
+		return true;
+	o = &s->points[s->path[depth - 1]];
+	if (o->hop)
+		return at->leaves;
+	if (mac_is_zero(at->station))
+		return o->trunk; /* it comes from beyond the link */
+	return proofs_has(&m->proofs,
+	                  proofs_crossing(at->station, s->path[depth - 1]));
+}
+
+/* Where on its way was it seen last, and where not any more? */
+static void look_for_gap(struct merge *m, const struct pending *w,
+                         uint64_t depths)
+{
+	bool out = w->at.direction == PATH_DIRECTION_FROM_GUEST;
+	uint32_t n = m->scene->n_path + 1, last = NO_POINT;
+
+	if (!is_inside(m, w->at.host_ns) || w->rival || n > LOSS_DEPTHS)
+		return;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t depth = out ? i : n - 1 - i;
+
+		if (depths >> depth & 1)
+			last = depth;
+	}
+	for (uint32_t i = 0; i < n && last != NO_POINT; i++) {
+		uint32_t depth = out ? i : n - 1 - i;
+
+		if ((out ? depth <= last : depth >= last) ||
+		    !is_on_way(m, &w->at, depth))
+			continue;
+		if (!is_hidden(m, &w->at, depth))
+			losses_lost(&m->losses, &w->at, last, depth);
+		return;
+	}
+}
+
+static void note_paired(struct merge *m, const struct pending *w)
+{
+	uint64_t depths = depths_of(m, w->at.points);
+	uint64_t host = w->at.points & m->pairing.host_points;
+
+	match_of(m, w->at.direction)->both++;
+	/* Whoever begins a flow to the guest asks for a service. */
+	if (w->at.direction == PATH_DIRECTION_TO_GUEST &&
+	    !proofs_has(&m->proofs, w->at.flow))
+		proofs_add(&m->proofs, w->at.service);
+	proofs_add(&m->proofs, w->at.flow);
+	/* A broadcast comes by every port. */
+	if (!mac_is_zero(w->at.station) && !w->at.group)
+		for (; host; host &= host - 1)
+			proofs_add(&m->proofs,
+			           proofs_crossing(
+					   w->at.station,
+					   (uint32_t)__builtin_ctzll(host)));
+	losses_passed(&m->losses, &w->at, depths);
+	if (!(w->at.points & m->pairing.vm_points) ||
+	    (w->at.points & m->pairing.host_points) != m->pairing.host_points)
+		look_for_gap(m, w, depths);
+}
+
+static uint32_t edge_of(const struct merge *m, int64_t host_ns)
+{
+	if (is_inside(m, host_ns))
+		return NO_EDGE;
+	return host_ns < m->from_ns + EDGE_NS ? 0 : 1;
+}
+
+/* Too far out to say that it was lost? */
+static bool is_outside(const struct merge *m, int64_t host_ns)
+{
+	return host_ns < m->from_ns - SILENT_NS ||
+	       host_ns > m->to_ns + SILENT_NS;
+}
+
+static bool is_maybe_others(struct merge *m, const struct pending *w,
+                            bool at_host)
+{
+	struct incident *in = m->scene->incident;
+
+	if (w->at.for_all) {
+		in->host_others += at_host;
+		return true;
+	}
+	if (w->at.sure || proofs_has(&m->proofs, w->at.flow))
+		return false;
+	if (w->at.direction == PATH_DIRECTION_TO_GUEST)
+		proofs_wait(&m->proofs,
+		            &(struct open_loss){
+				    .id = w->at.flow,
+				    .other_id = w->at.service,
+				    .direction = w->at.direction,
+				    .may_be_others = true,
+				    .edge = edge_of(m, w->at.host_ns) });
+	else
+		in->host_others++;
+	return true;
+}
+
+/* Seen where it was to arrive only: it came another way, or the capture on its
+ * sender's side lacks it, perhaps because it is over. */
+static void note_arrived(struct merge *m, const struct pending *w, bool at_host)
+{
+	uint32_t edge = edge_of(m, w->at.host_ns);
+
+	if (!at_host && !mac_is_zero(w->at.station))
+		proofs_add(&m->proofs,
+		           proofs_crossing(w->at.station, NO_POINT));
+	if (!w->at.group && edge != NO_EDGE &&
+	    (at_host || passes_by(m, &w->at, 1)))
+		m->edges[edge].over[w->at.direction] = true;
+}
+
+static void note_lost(struct merge *m, const struct pending *w)
+{
+	bool out = w->at.direction == PATH_DIRECTION_FROM_GUEST;
+	struct incident_match *match = match_of(m, w->at.direction);
+	uint32_t first = m->scene->path[0];
+	uint32_t edge = edge_of(m, w->at.host_ns);
+
+	if (!has_to_cross(m, &w->at, out ? 1 : 0)) {
+		if (!m->scene->points[first].hop)
+			proofs_wait(&m->proofs,
+			            &(struct open_loss){
+					    .id = proofs_crossing(w->at.station,
+			                                          first),
+					    .unless = proofs_crossing(
+						    w->at.station, NO_POINT),
+					    .direction = w->at.direction,
+					    .edge = edge });
+		return;
+	}
+	if (edge != NO_EDGE) {
+		if (!w->at.group && !is_outside(m, w->at.host_ns))
+			m->edges[edge].lost[w->at.direction]++;
+		return;
+	}
+	if (w->copy && w->rival)
+		return; /* the frame again, not the packet */
+	if (w->crowded || is_hidden(m, &w->at, out ? 1 : 0)) {
+		match->ambiguous++;
+		return;
+	}
+	match->lost++;
+	look_for_gap(m, w, depths_of(m, w->at.points));
+}
+
+static void note_unpaired(struct merge *m, const struct pending *w)
+{
+	bool at_host = !(w->at.points & m->pairing.vm_points);
+	bool out = w->at.direction == PATH_DIRECTION_FROM_GUEST;
+
+	if (is_maybe_others(m, w, at_host) || m->scene->n_path == 0)
+		return;
+	if (out == at_host)
+		note_arrived(m, w, at_host);
+	else
+		note_lost(m, w);
+}
+
+static void note_settled(void *context, const struct pending *w)
+{
+	struct merge *m = context;
+
+	if (w->at.points & m->pairing.vm_points &&
+	    w->at.points & ~m->pairing.vm_points)
+		note_paired(m, w);
+	else
+		note_unpaired(m, w);
+}
+
+/* All is read: what has turned up meanwhile? */
+static void close_open(struct merge *m)
+{
+	for (uint32_t i = 0; i < m->proofs.n_open; i++) {
+		const struct open_loss *o = &m->proofs.open[i];
+		struct incident_match *match = match_of(m, o->direction);
+
+		if (proofs_has(&m->proofs, o->id) ||
+		    proofs_has(&m->proofs, o->other_id))
+			*(o->edge == NO_EDGE
+			          ? &match->lost
+			          : &m->edges[o->edge].lost[o->direction]) +=
+				o->n;
+		else if (o->may_be_others)
+			m->scene->incident->host_others += o->n;
+		else if (!proofs_has(&m->proofs, o->unless))
+			match->ambiguous += o->n;
+	}
+	for (int i = 0; i < 2; i++)
+		for (int d = 0; d < 2; d++)
+			if (!m->edges[i].over[!d])
+				match_of(m, (enum path_direction)d)->lost +=
+					m->edges[i].lost[d];
 }
 
 /* The next packet, be it inside the last one; false at the end */
@@ -72,8 +357,6 @@ static bool next_packet(const struct scene *s, struct reader *r)
 
 		if (!ci->supported)
 			continue;
-		frame.ts_ns =
-			scene_read_ns(s, r->index, frame.number, frame.ts_ns);
 		packet_decode(&frame, ci->linktype, &r->packet);
 		r->has_inner =
 			scene_open_tunnel(s, r->index, &r->packet, &r->inner);
@@ -84,188 +367,19 @@ static bool next_packet(const struct scene *s, struct reader *r)
 
 static void advance(struct merge *m, struct reader *r)
 {
-	while (next_packet(m->scene, r)) {
-		r->point = scene_point_of(m->scene, r->index, &r->packet);
-		if (!r->point)
+	const struct scene *s = m->scene;
+
+	while (next_packet(s, r)) {
+		const struct observation *o =
+			scene_point_of(s, r->index, &r->packet);
+
+		if (!o)
 			continue;
-		r->host_ns = scene_host_ns(m->scene, r->point, r->packet.ts_ns);
+		r->point = (uint32_t)(o - s->points);
+		r->host_ns = scene_host_ns(s, o, r->packet.ts_ns);
 		return;
 	}
 	r->at_end = true;
-}
-
-static uint64_t flow_hash(const struct flow_key *key)
-{
-	return hash_bytes(key, sizeof(*key));
-}
-
-static bool is_guest_flow(const struct merge *m, const struct packet *p,
-                          enum protocol protocol, bool reverse)
-{
-	struct flow_key key = flow_key_of(p, protocol, reverse);
-	size_t pos = 0;
-
-	if (protocol == PROTOCOL_ICMP) {
-		key.client_port = p->icmp.id;
-		key.server_port = 0;
-	}
-	return hash_table_find(&m->flows, flow_hash(&key), &pos) !=
-	       HASH_TABLE_NONE;
-}
-
-static enum protocol protocol_of(const struct packet *p)
-{
-	if (p->kind == PACKET_KIND_TCP)
-		return PROTOCOL_TCP;
-	if (p->kind == PACKET_KIND_UDP)
-		return p->dns.valid ? PROTOCOL_DNS : PROTOCOL_UDP;
-	return PROTOCOL_ICMP;
-}
-
-/* Is it the guest's?  Sets the direction. */
-static bool is_guests(const struct merge *m, const struct reader *r,
-                      enum path_direction *direction)
-{
-	const struct scene *s = m->scene;
-	const struct packet *p = &r->packet;
-	bool from = p->has_eth_src && scene_is_guest_mac(s, p->eth_src);
-	bool to = p->has_eth_dst && scene_is_guest_mac(s, p->eth_dst);
-
-	if (!from && !to && p->ip_version != 0) {
-		from = scene_is_guest_ip(s, &p->src);
-		to = scene_is_guest_ip(s, &p->dst);
-	}
-	if (!from && !to && r->point->translated && p->ip_version != 0) {
-		from = is_guest_flow(m, p, protocol_of(p), false);
-		to = !from && is_guest_flow(m, p, protocol_of(p), true);
-	}
-	*direction = from ? PATH_DIRECTION_FROM_GUEST : PATH_DIRECTION_TO_GUEST;
-	return from || to;
-}
-
-/* Only what has to pass the host's points can be lost before them: 1, 0, or -1
- * if that is not known. */
-static int has_to_cross(const struct merge *m, const struct packet *p,
-                        enum path_direction direction)
-{
-	const struct scene *s = m->scene;
-	bool hop = s->n_path > 0 && s->points[s->path[0]].hop;
-	const struct in6_addr *peer =
-		direction == PATH_DIRECTION_FROM_GUEST ? &p->dst : &p->src;
-
-	if (s->n_path == 0)
-		return 0;
-	if (!hop)
-		return 1;
-	if (p->ip_version == 0 || p->group || scene_is_gateway(s, peer) ||
-	    scene_is_outside(s, peer))
-		return 0;
-	switch (scene_on_link(s, peer)) {
-	case 0:
-		return 1;
-	case 1:
-		return 0;
-	default:
-		return -1;
-	}
-}
-
-/* Near the ends the other file need not have it. */
-static bool is_lost(const struct merge *m, const struct waiting *w)
-{
-	return w->at_guest != w->at_host && !w->may_stay &&
-	       w->host_ns >= m->from_ns + m->margin_ns &&
-	       w->host_ns <= m->to_ns - m->margin_ns;
-}
-
-static void expire(struct merge *m, int64_t now_ns)
-{
-	struct incident *in = m->scene->incident;
-
-	while (m->head < m->tail) {
-		struct waiting *w = entry(m, m->head);
-
-		if (w->host_ns + WINDOW_NS >= now_ns)
-			return;
-		if (is_lost(m, w) && w->at_guest &&
-		    w->direction == PATH_DIRECTION_FROM_GUEST)
-			in->from_guest.lost++;
-		if (is_lost(m, w) && w->at_host &&
-		    w->direction == PATH_DIRECTION_TO_GUEST)
-			in->to_guest.lost++;
-		hash_table_remove(&m->index, w->key,
-		                  (uint32_t)(m->head & UINT32_MAX));
-		m->head++;
-	}
-}
-
-static void grow(struct merge *m)
-{
-	size_t capacity = m->capacity ? 2 * m->capacity : 1024;
-	struct waiting *queue = xcalloc(capacity, sizeof(*queue));
-
-	for (size_t i = m->head; i < m->tail; i++)
-		queue[i & (capacity - 1)] = *entry(m, i);
-	free(m->queue);
-	m->queue = queue;
-	m->capacity = capacity;
-}
-
-static void push(struct merge *m, const struct waiting *w)
-{
-	if (m->tail - m->head == m->capacity)
-		grow(m);
-	*entry(m, m->tail) = *w;
-	hash_table_add(&m->index, w->key, (uint32_t)(m->tail & UINT32_MAX));
-	m->tail++;
-}
-
-/* A packet of the guest: pair it, or let it wait.  Where one point shows the same
- * bytes twice these are two packets; at another point it is the same one. */
-static void feed(struct merge *m, const struct reader *r, uint64_t key,
-                 enum path_direction direction)
-{
-	struct incident *in = m->scene->incident;
-	bool at_guest = r->point->role == CAPTURE_ROLE_VM;
-	uint64_t point = UINT64_C(1) << (r->point - m->scene->points);
-	struct waiting fresh = {
-		.key = key,
-		.host_ns = r->host_ns,
-		.direction = direction,
-		.points = point,
-		.packet_id = r->packet.packet_id,
-		.at_guest = at_guest,
-		.at_host = !at_guest,
-	};
-	size_t pos = 0;
-	int crosses;
-	uint32_t i;
-
-	while ((i = hash_table_find(&m->index, key, &pos)) != HASH_TABLE_NONE) {
-		struct waiting *w = entry(m, i);
-
-		if (w->points & point && w->packet_id != 0 &&
-		    w->packet_id == r->packet.packet_id)
-			return; /* its way through one machine */
-		if (w->points & point)
-			continue;
-		w->points |= point;
-		if (w->packet_id == 0)
-			w->packet_id = r->packet.packet_id;
-		if (at_guest ? w->at_guest : w->at_host)
-			return;
-		w->at_guest = true;
-		w->at_host = true;
-		if (direction == PATH_DIRECTION_FROM_GUEST)
-			in->from_guest.both++;
-		else
-			in->to_guest.both++;
-		return;
-	}
-	crosses = has_to_cross(m, &r->packet, direction);
-	fresh.may_stay = crosses < 0;
-	if (crosses != 0)
-		push(m, &fresh);
 }
 
 static struct reader *earliest(struct merge *m)
@@ -281,36 +395,10 @@ static struct reader *earliest(struct merge *m)
 	return best;
 }
 
-/* Behind NAT a flow is the guest's if one of its requests was paired. */
-static void learn_flows(struct merge *m)
-{
-	const struct scene *s = m->scene;
-
-	for (size_t i = 0; i < s->n_chains; i++) {
-		const struct chain *c = &s->chains[i];
-
-		for (uint32_t j = 0; c->n > 1 && j < c->n; j++) {
-			const struct sighting *at = &s->sightings[c->first + j];
-			const struct flow_table *t =
-				&s->points[at->point].track.flows;
-			uint64_t hash;
-			size_t pos = 0;
-
-			if (!s->points[at->point].translated)
-				continue;
-			hash = flow_hash(&t->flows[t->tries[at->try].flow].key);
-			if (hash_table_find(&m->flows, hash, &pos) ==
-			    HASH_TABLE_NONE)
-				hash_table_add(&m->flows, hash, 0);
-		}
-	}
-}
-
 static void common_window(struct merge *m)
 {
 	const struct scene *s = m->scene;
 
-	m->margin_ns = s->clock_error_ns;
 	m->from_ns = INT64_MIN;
 	m->to_ns = INT64_MAX;
 	for (uint32_t i = 0; i < s->n_points; i++) {
@@ -327,37 +415,26 @@ static void common_window(struct merge *m)
 	}
 }
 
-/* It lies in what both files cover, by at least @margin_ns */
-static bool is_covered(const struct merge *m, const struct reader *r,
-                       int64_t margin_ns)
-{
-	return r->host_ns >= m->from_ns + margin_ns &&
-	       r->host_ns <= m->to_ns - margin_ns;
-}
-
-static void note(struct merge *m, const struct reader *r)
+static void read_packet(struct merge *m, const struct reader *r)
 {
 	struct scene *s = m->scene;
-	uint32_t point = (uint32_t)(r->point - s->points);
-	uint64_t key = packet_key(&r->packet);
-	bool covered = is_covered(m, r, 0);
-	enum path_direction direction;
+	bool inside = r->host_ns >= m->from_ns && r->host_ns <= m->to_ns;
+	struct passing seen;
 
-	if (covered)
-		announce_note(s, point, &r->packet, r->host_ns);
-	if (key == 0 || !is_covered(m, r, -m->margin_ns - TRAVEL_NS))
-		return;
-	if (covered)
-		outage_note(s, point, &r->packet, r->host_ns);
-	if (is_guests(m, r, &direction)) {
-		if (covered)
-			doubles_note(s, point, &r->packet, key, direction,
-			             r->host_ns);
-		feed(m, r, key, direction);
-	} else if (covered && r->point->role == CAPTURE_ROLE_HOST &&
-	           !r->has_inner) {
-		s->incident->host_others++;
+	if (inside) {
+		announce_note(s, r->point, &r->packet, r->host_ns);
+		outage_note(s, r->point, &r->packet, r->host_ns);
 	}
+	if (!passing_make(s, r->point, &r->packet, r->host_ns, &seen)) {
+		if (s->points[r->point].role == CAPTURE_ROLE_HOST &&
+		    !r->has_inner)
+			s->incident->host_others++;
+		return;
+	}
+	if (inside && seen.sure && !seen.for_all)
+		doubles_note(s, r->point, &r->packet, seen.key, seen.direction,
+		             r->host_ns);
+	pairing_feed(&m->pairing, &seen);
 }
 
 static void run(struct merge *m)
@@ -365,11 +442,33 @@ static void run(struct merge *m)
 	struct reader *r;
 
 	while ((r = earliest(m)) != NULL) {
-		expire(m, r->host_ns);
-		note(m, r);
+		pairing_expire(&m->pairing, r->host_ns);
+		read_packet(m, r);
 		advance(m, r);
 	}
-	expire(m, INT64_MAX);
+	pairing_end(&m->pairing);
+	close_open(m);
+}
+
+static void begin(struct merge *m)
+{
+	struct scene *s = m->scene;
+
+	m->pairing.settled = note_settled;
+	m->pairing.context = m;
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_VM)
+			m->pairing.vm_points |= UINT64_C(1) << i;
+	for (uint32_t i = 0; i < s->n_path; i++)
+		m->pairing.host_points |= UINT64_C(1) << s->path[i];
+	m->readers = xcalloc(s->n_captures, sizeof(*m->readers));
+	common_window(m);
+	for (uint32_t i = 0; i < s->n_captures; i++) {
+		m->readers[i].capture = s->captures[i];
+		m->readers[i].index = i;
+		capture_rewind(s->captures[i]);
+		advance(m, &m->readers[i]);
+	}
 }
 
 void matching_run(struct scene *s)
@@ -378,19 +477,11 @@ void matching_run(struct scene *s)
 
 	if (!s->aligned)
 		return;
-	m.readers = xcalloc(s->n_captures, sizeof(*m.readers));
-	learn_flows(&m);
-	common_window(&m);
-	for (uint32_t i = 0; i < s->n_captures; i++) {
-		m.readers[i].capture = s->captures[i];
-		m.readers[i].index = i;
-		capture_rewind(s->captures[i]);
-		advance(&m, &m.readers[i]);
-	}
+	begin(&m);
 	run(&m);
 	s->outages_known = true;
+	losses_facts(s, &m.losses);
+	losses_free(&m.losses);
 	free(m.readers);
-	free(m.queue);
-	hash_table_free(&m.index);
-	hash_table_free(&m.flows);
+	proofs_free(&m.proofs);
 }

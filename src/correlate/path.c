@@ -385,3 +385,16 @@ void path_find(struct scene *s)
 	find_outside(s);
 	s->uplink_seen = is_uplink_seen(s);
 }
+
+enum place path_place(const struct scene *s, size_t nic, uint32_t inner,
+                      uint32_t outer)
+{
+	bool at_guest = s->points[inner].role == CAPTURE_ROLE_VM;
+
+	if (at_guest && !scene_hop(s, nic, outer))
+		return PLACE_GUEST_HOST_PATH;
+	if (scene_translated(s, nic, outer) &&
+	    (at_guest || !scene_translated(s, nic, inner)))
+		return PLACE_NAT;
+	return PLACE_HOST;
+}

@@ -236,6 +236,7 @@ void reach_free(struct reach *r)
 	tally_free(&r->arrived);
 	tally_free(&r->router_macs);
 	tally_free(&r->forwarders);
+	tally_free(&r->forwarded);
 	tally_free(&r->hop_peers);
 	tally_free(&r->peers_of_hop);
 	tally_free(&r->redirected);
@@ -307,6 +308,7 @@ void reach_describe(const struct reach *r, const struct flow_key *key,
 	fact_set_bool(f, FIELD_REDIRECTED,
 	              tally_get(&r->redirected, of_ip(&key->server)) > 0);
 	set_guest(r, &key->server, f);
+	nat_describe(r, key, f);
 }
 
 /* The router that is not the guest's next hop, or NULL */

@@ -40,6 +40,7 @@ struct family {
  * @others:	by protocol: requests from beyond the link that reached it
  * @strays:	by protocol, receiver and id
  * @outside:	by IP: in use beyond the host, at this point (plus 1)
+ * @forwarded:	by server and port of the host: requests that got to the guest
  * @worked:	by server and port: the newest chain of the guest that worked
  *		(plus 1)
  * @older:	by chain: the one before it with the same server and port (plus 1)
@@ -65,6 +66,7 @@ struct reach {
 	struct hash_table strays;
 	struct stray_at *stray_list;
 	uint32_t n_strays;
+	struct tally forwarded;
 	struct tally worked;
 	uint32_t *older;
 	struct sides *sides;
@@ -105,6 +107,10 @@ void strays_describe_run(const struct reach *r, struct scene *s,
 
 /** nat_index() - Note the connections of the guest that worked */
 void nat_index(struct reach *r);
+
+/** nat_describe() - Does the host forward that port to the guest? */
+void nat_describe(const struct reach *r, const struct flow_key *key,
+                  struct fact *f);
 
 /** nat_describe_run() - Ports of the NAT, addresses that overlap, idle time */
 void nat_describe_run(const struct reach *r, struct scene *s,

@@ -70,6 +70,27 @@ static void note_outside(struct reach *r, uint32_t point)
 	}
 }
 
+static void note_forwarded(struct reach *r, const struct chain *c)
+{
+	const struct scene *s = r->scene;
+	const struct sighting *out = seen_by(s, c, CAPTURE_ROLE_HOST, true);
+	const struct flow *f;
+
+	if (!out || !seen_by(s, c, CAPTURE_ROLE_VM, false))
+		return;
+	f = sighting_flow(s, out);
+	if (scene_is_outside(s, &f->key.server))
+		*tally_at(&r->forwarded, of_server(&f->key)) = 1;
+}
+
+void nat_describe(const struct reach *r, const struct flow_key *key,
+                  struct fact *f)
+{
+	if (scene_is_outside(r->scene, &key->server))
+		fact_set_bool(f, FIELD_SERVER_FORWARDED,
+		              tally_get(&r->forwarded, of_server(key)) > 0);
+}
+
 void nat_index(struct reach *r)
 {
 	const struct scene *s = r->scene;
@@ -83,6 +104,7 @@ void nat_index(struct reach *r)
 			seen_by(s, c, CAPTURE_ROLE_VM, false);
 		uint32_t *newest;
 
+		note_forwarded(r, c);
 		if (!at || sighting_try(s, at)->answer != TRY_ANSWERED ||
 		    sighting_flow(s, at)->key.protocol != PROTOCOL_TCP ||
 		    try_role(s, c) != TRY_ROLE_FROM_GUEST)

@@ -257,6 +257,7 @@ struct scene {
 	struct peer_table peers;
 	struct outage outages[SCENE_POINTS_MAX];
 	bool outages_known; /* the second reading has been done */
+	double loss_rate;   /* of requests and answers, of all kinds */
 	struct announce announce;
 	struct doubles doubles;
 	struct foreign foreign[4];
@@ -374,6 +375,14 @@ void tunnels_settle(struct scene *s);
 /** path_find() - Points in order, network mode, addresses behind NAT */
 void path_find(struct scene *s);
 
+/** path_place() - The place between two points of the path of a NIC, the inner
+ * one given first */
+enum place path_place(const struct scene *s, size_t nic, uint32_t inner,
+                      uint32_t outer);
+
+/** path_mode_of() - The mode of one NIC of the guest */
+enum network_mode path_mode_of(const struct scene *s, size_t nic);
+
 /** nic_paths_find() - Modes and points of each NIC, where there are several */
 void nic_paths_find(struct scene *s);
 
@@ -480,7 +489,8 @@ void capture_facts(struct scene *s);
 void capture_quality_facts(const struct scene *s, uint32_t capture,
                            struct fact *f);
 
-/** matching_run() - Second reading: every packet of the guest accounted for */
+/** matching_run() - Second reading: every packet of the guest accounted for, and
+ * how many get lost */
 void matching_run(struct scene *s);
 
 void scene_free(struct scene *s);

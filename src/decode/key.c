@@ -43,6 +43,7 @@ static void put_tcp(struct key_bytes *k, const struct packet *p)
 	put_u32(k, p->tcp.seq);
 	put_u32(k, p->tcp.ack);
 	put_u32(k, p->tcp.flags);
+	put_u32(k, p->payload_len); /* offload cuts otherwise */
 	/* The options of a SYN do not fit into short snap lengths. */
 	put_u32(k, p->tcp.flags & TCP_FLAG_SYN ? 0 : p->tcp.ts_value);
 }

@@ -9,8 +9,9 @@
 #define CAPTURE FACT_KIND_BIT(FACT_KIND_CAPTURE)
 #define ADDRESS FACT_KIND_BIT(FACT_KIND_ADDRESS)
 #define NIC FACT_KIND_BIT(FACT_KIND_NIC)
+#define LOSS FACT_KIND_BIT(FACT_KIND_LOSS)
 /* Kinds that tell when and where */
-#define PLACED (FACT_KINDS_EXCHANGE | ADDRESS | NIC)
+#define PLACED (FACT_KINDS_EXCHANGE | ADDRESS | NIC | LOSS)
 
 static const char *const place_words[] = {
 	[PLACE_GUEST] = "guest",
@@ -116,8 +117,9 @@ const struct enum_set enum_set_refusal = { "refusal", refusal_words };
 
 static const struct field_info fields[FIELD_COUNT] = {
 	[FIELD_PROTO] = EXCHANGE_WORD("proto", protocol, "protocol"),
-	[FIELD_DIRECTION] = EXCHANGE_WORD(
-		"direction", direction, "which way the lost packet travelled"),
+	[FIELD_DIRECTION] =
+		WORD(FACT_KINDS_EXCHANGE | LOSS, "direction", direction,
+	             "which way the lost packet travelled"),
 	[FIELD_CLIENT_IP] = EXCHANGE("client.ip", IP, "who asked"),
 	[FIELD_CLIENT_MAC] = EXCHANGE("client.mac", MAC, "who asked"),
 	[FIELD_CLIENT_IS_GUEST] =
@@ -134,6 +136,9 @@ static const struct field_info fields[FIELD_COUNT] = {
 		EXCHANGE("server.is_guest", BOOL, "the guest was asked"),
 	[FIELD_SERVER_IS_HOST] =
 		EXCHANGE("server.is_host", BOOL, "the host itself was asked"),
+	[FIELD_SERVER_FORWARDED] =
+		EXCHANGE("server.forwarded", BOOL,
+	                 "others reach the guest by that port of the host"),
 	[FIELD_SERVER_OWN_HOST] = EXCHANGE(
 		"server.own_host", BOOL,
 		"the guest is on no switch of its host, and a machine on its "
@@ -471,6 +476,20 @@ static const struct field_info fields[FIELD_COUNT] = {
 	            "the same share of what it sent: as large where the "
 	            "capture itself takes everything twice"),
 
+	[FIELD_LOSS_SEGMENTS] = ROW(LOSS, "segments", NUMBER,
+	                            "TCP segments with data that came there"),
+	[FIELD_LOSS_LOST] =
+		ROW(LOSS, "lost", NUMBER, "those of them that were lost"),
+	[FIELD_LOSS_PEERS] = ROW(LOSS, "peers", NUMBER,
+	                         "addresses that lose some; 1000: or more"),
+	[FIELD_LOSS_SENDER_IP] = ROW(LOSS, "sender.ip", IP,
+	                             "who sends what is lost; absent: several"),
+	[FIELD_LOSS_RECEIVER_IP] =
+		ROW(LOSS, "receiver.ip", IP, "whom it is for; absent: several"),
+	[FIELD_LOSS_BY_SIZE] =
+		ROW(LOSS, "by_size", BOOL,
+	            "all that is lost is larger than all that passes"),
+
 	[FIELD_LABEL_GUEST] = ROW(ALL_KINDS, "guest", LABEL, "the guest's NIC"),
 	[FIELD_LABEL_SEGMENT] =
 		ROW(ALL_KINDS, "segment", LABEL, "the link (broadcast domain)"),
@@ -502,6 +521,7 @@ static const char *const kind_names[] = {
 	[FACT_KIND_CAPTURE] = "capture",
 	[FACT_KIND_ADDRESS] = "address",
 	[FACT_KIND_NIC] = "nic",
+	[FACT_KIND_LOSS] = "loss",
 	[FACT_KIND_EXCHANGE] = "exchange",
 	NULL,
 };

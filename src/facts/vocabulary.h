@@ -27,6 +27,8 @@ enum fact_kind {
 	FACT_KIND_ADDRESS,
 	/* One for each NIC of the guest. */
 	FACT_KIND_NIC,
+	/* TCP segments that get lost at one place, on one way. */
+	FACT_KIND_LOSS,
 	FACT_KIND_COUNT,
 	/* In rules only: any of the exchanges. */
 	FACT_KIND_EXCHANGE = FACT_KIND_COUNT,
@@ -153,6 +155,7 @@ enum field {
 	FIELD_SERVER_PORT,
 	FIELD_SERVER_IS_GUEST,
 	FIELD_SERVER_IS_HOST,
+	FIELD_SERVER_FORWARDED,
 	FIELD_SERVER_IS_GATEWAY,
 	FIELD_SERVER_ON_LINK,
 	FIELD_SERVER_ALIVE,
@@ -287,6 +290,13 @@ enum field {
 	FIELD_NIC_DOUBLED_OF,
 	FIELD_NIC_DOUBLED_PERCENT,
 	FIELD_NIC_DOUBLED_OUT_PERCENT,
+	/* loss */
+	FIELD_LOSS_SEGMENTS,
+	FIELD_LOSS_LOST,
+	FIELD_LOSS_PEERS,
+	FIELD_LOSS_SENDER_IP,
+	FIELD_LOSS_RECEIVER_IP,
+	FIELD_LOSS_BY_SIZE,
 	/* labels: facts with equal labels are related */
 	FIELD_LABEL_GUEST,
 	FIELD_LABEL_SEGMENT,

@@ -7,6 +7,8 @@ static const char *protocol_of(const struct fact *fact)
 {
 	struct value v = fact_get(fact, FIELD_PROTO);
 
+	if (fact->kind == FACT_KIND_LOSS)
+		return enum_set_protocol.words[PROTOCOL_TCP];
 	if (v.state == VALUE_KNOWN)
 		return enum_set_protocol.words[v.lo];
 	return fact_kind_name(fact->kind);
@@ -14,13 +16,15 @@ static const char *protocol_of(const struct fact *fact)
 
 bool subject_of(const struct fact *fact, struct subject *out)
 {
+	bool is_loss = fact->kind == FACT_KIND_LOSS;
 	struct value src, dst, port;
 
 	*out = (struct subject){ 0 };
-	if (!(FACT_KIND_BIT(fact->kind) & FACT_KINDS_EXCHANGE))
+	if (!is_loss && !(FACT_KIND_BIT(fact->kind) & FACT_KINDS_EXCHANGE))
 		return false;
-	src = fact_get(fact, FIELD_CLIENT_IP);
-	dst = fact_get(fact, FIELD_SERVER_IP);
+	src = fact_get(fact, is_loss ? FIELD_LOSS_SENDER_IP : FIELD_CLIENT_IP);
+	dst = fact_get(fact,
+	               is_loss ? FIELD_LOSS_RECEIVER_IP : FIELD_SERVER_IP);
 	port = fact_get(fact, FIELD_SERVER_PORT);
 	out->has_src = src.state == VALUE_KNOWN;
 	out->has_dst = dst.state == VALUE_KNOWN;

@@ -30,6 +30,29 @@ struct flow_key {
 };
 
 /**
+ * struct tcp_recovery - What one side of a TCP connection had to send again
+ * @segments:	those with data
+ * @resent:	of them, those that this point had already and that nobody had
+ *		acknowledged here: it or the acknowledgement was lost beyond
+ * @filled:	those that came after later ones: the first try was lost before
+ *		this point
+ * @again_seq, @filled_seq: the last of each
+ * @hole_from, @hole_to, @hole_ns: what is missing, and since when
+ * @newest_id:	IP id of the newest one: copies of a frame have an older one
+ */
+struct tcp_recovery {
+	uint32_t segments;
+	uint32_t resent;
+	uint32_t filled;
+	uint32_t again_seq;
+	uint32_t filled_seq;
+	uint32_t hole_from;
+	uint32_t hole_to;
+	uint16_t newest_id;
+	int64_t hole_ns;
+};
+
+/**
  * struct tcp_progress - One direction of a TCP connection, in sequence numbers
  * @next:	end of the highest byte seen
  * @acked:	highest acknowledgement by the other side
@@ -50,6 +73,7 @@ struct tcp_progress {
 	int64_t hole_to_ns;
 	uint32_t hole_end;
 	bool known;
+	struct tcp_recovery recovery;
 };
 
 enum flow_forgot {

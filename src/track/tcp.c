@@ -2,6 +2,7 @@
  * TCP connections (RFC 9293): the tries to open one, who answered or reset it,
  * and whether data passed.
  */
+#include "track/recovery.h"
 #include "track/tracker.h"
 
 /* After less silence a bare reset is nothing unusual. */
@@ -39,6 +40,7 @@ static void track_progress(struct tcp_progress *sent,
 
 	if (is_reset(p))
 		return;
+	recovery_note(sent, p);
 	if (p->tcp.flags & TCP_FLAG_SYN)
 		end++;
 	if (!sent->known || (p->tcp.flags & TCP_FLAG_SYN)) {
@@ -48,6 +50,7 @@ static void track_progress(struct tcp_progress *sent,
 			                                          : p->tcp.seq,
 			.last_ns = p->ts_ns,
 			.known = true,
+			.recovery = sent->recovery,
 		};
 	} else if (ahead(end, sent->next) > 0) {
 		if (sent->acked == sent->next)

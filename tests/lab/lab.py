@@ -17,7 +17,7 @@ import netns  # noqa: E402
 import scenario  # noqa: E402
 
 TOOLS = ['ip', 'nft', 'tcpdump', 'dumpcap', 'tshark', 'editcap', 'mergecap', 'ping', 'gzip', 'zstd',
-         'conntrack', 'curl', 'arping', 'dig', 'nc', 'dnsmasq', 'dhclient', 'nginx', 'unshare']
+         'conntrack', 'curl', 'arping', 'dig', 'nc', 'dnsmasq', 'dhclient', 'nginx', 'unshare', 'ethtool']
 TRIES, LIMIT_SECONDS = 3, 150
 
 

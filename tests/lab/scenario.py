@@ -450,6 +450,7 @@ import scenarios_gw_nat  # noqa: E402,F401
 import scenarios_l2  # noqa: E402,F401
 import scenarios_l3  # noqa: E402,F401
 import scenarios_l4  # noqa: E402,F401
+import scenarios_loss  # noqa: E402,F401
 import scenarios_nat  # noqa: E402,F401
 import scenarios_clock  # noqa: E402,F401
 import scenarios_noise  # noqa: E402,F401

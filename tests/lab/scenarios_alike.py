@@ -518,6 +518,7 @@ ALIKE = {
     'tcp-rst-closed-port': ['tcp-rst-middlebox-uplink', 'tcp-half-open-uplink', 'bridged-scanned-healthy'],
     'tcp-rst-middlebox': ['tcp-rst-closed-port-beyond', 'nat-portforward-missing-rst'],
     'tcp-half-open': ['tcp-rst-closed-port-beyond', 'nat-idle-timeout-uplink'],
+    'tcp-retrans-loss': ['tcp-few-losses-healthy', 'offload-in-guest-healthy', 'cap-gaps-guest', 'healthy-bridged-sll1'],
 }
 
 

@@ -53,10 +53,22 @@ def forward(s, how, source=True):
         s.at(start, client, traffic.connect, w.host.ip, port, 5.5, 2)
         s.check('vm', inner, '== 0')
         s.fault('nat-portforward-missing', 'host', 'to-guest', f'{client.ip} > {w.host.ip}:{port}/tcp')
+    elif how == 'one':
+        other = w.s1 if client is w.s2 else w.s2
+        w.drop(w.host, 'forward', f'ip saddr {client.ip} ip daddr {w.vm.ip} tcp dport {inside}')
+        s.at(start, client, traffic.connect, w.host.ip, port, 5.5, 2)
+        for number in range(4):
+            s.at(start + number * 1.4, other, traffic.http_client, w.host.ip, port, ['/', '/b/900'])
+        s.check('vm', inner, '== 0')
+        s.check('vm', f'tcp.flags == 0x012 && ip.src == {w.vm.ip} && ip.dst == {other.ip}', '>= 3')
+        s.expect(absent=['nat-portforward-missing'])
+        s.fault('tcp-syn-unanswered', 'host', 'to-guest', f'{client.ip} > {w.host.ip}:{port}/tcp')
     if s.point != 'port':
         s.check('host', outer, '>= 3')
 
 
+add('tcp-syn-unanswered-forward-one', "A port of the host leads to the guest, and the host's forward filter drops what comes from "
+    'one of two clients.', forward, 'one', False, mode='nat')
 add('nat-forward-healthy',
     "A port of the host leads to the guest, and the clients' addresses are translated, too.", forward, 'works',
     mode='nat')

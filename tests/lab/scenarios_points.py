@@ -272,16 +272,17 @@ add('l2-duplicate-frames-port', "All frames for the guest are at the host's upli
 
 
 def lossy(s):
-    """One of a hundred frames is lost on the way to the guest: much is sent again, and all arrives."""
+    """One in twelve segments is lost on the way to the guest: they are sent again, and are no double frames."""
     w = s.w
     w.bridge_drop(f'ether daddr {w.vm.mac} ip protocol tcp tcp flags & (syn | ack) == ack numgen random mod 100 < 8')
     for number in range(5):
         s.at(1 + 1.7 * number, w.vm, traffic.http_client, w.s1.ip, 80, ['/b/60000'])
     s.audited = False
     s.expect(absent=['l2-duplicate-frames'])
+    s.fault('tcp-retrans-loss', 'host', 'to-guest')
 
 
-add('tcp-sent-again-healthy', 'Now and then a TCP segment for the guest is lost and sent again; everything works.', lossy,
+add('tcp-sent-again', 'One in twelve TCP segments for the guest is lost in the host and sent again; everything works.', lossy,
     point='port+uplink')
 
 
