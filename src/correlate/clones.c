@@ -13,6 +13,9 @@
 /* So many broadcasts in the guest's name that come to it from outside are none. */
 #define INBOUND_MIN 3
 
+/* Requests that are alike come so far apart that they cannot be mixed up. */
+#define ALONE_NS INT64_C(100000000)
+
 #define TARGETS_MAX                                                            \
 	(sizeof(((struct foreign *)NULL)->targets) / sizeof(struct in6_addr))
 
@@ -122,6 +125,15 @@ static int64_t time_of(const struct scene *s, const struct sighting *at)
 	                     sighting_try(s, at)->ts_ns);
 }
 
+static bool is_alone(const struct scene *s, const struct sighting *at)
+{
+	const struct try *try = sighting_try(s, at);
+	const struct try *tries = s->points[at->point].track.flows.tries;
+
+	return try->older == FLOW_NONE ||
+	       try->ts_ns - tries[try->older].ts_ns >= ALONE_NS;
+}
+
 static void note_target(struct foreign *found, const struct in6_addr *ip)
 {
 	for (size_t i = 0; i < found->n_targets; i++)
@@ -147,7 +159,8 @@ static void note_chain(const struct scene *s, const struct chain *c,
 		found->frames += !vm;
 		return;
 	}
-	if (!vm || time_of(s, vm) - time_of(s, host) <= s->clock.error_ns / 2)
+	if (!vm || !is_alone(s, vm) || !is_alone(s, host) ||
+	    time_of(s, vm) - time_of(s, host) <= s->clock.error_ns / 2)
 		return;
 	if (found->inbound++ == 0) {
 		found->first_ns = time_of(s, host);
