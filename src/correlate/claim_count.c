@@ -99,13 +99,25 @@ static void count_addresses(struct claim_index *index)
 		}
 }
 
+/* From the first of its ranges of time to the last */
 static struct span span_of(const struct claim *c)
 {
-	for (size_t i = 0; i < c->n_terms; i++)
-		if (c->terms[i].field == CLAIM_TIME && !c->terms[i].negated)
-			return (struct span){ c->terms[i].values[0].number,
-				              c->terms[i].values[1].number };
-	return (struct span){ INT64_MIN, INT64_MAX };
+	struct span span = { INT64_MIN, INT64_MAX };
+
+	for (size_t i = 0; i < c->n_terms; i++) {
+		const struct claim_term *t = &c->terms[i];
+
+		if (t->field != CLAIM_TIME || t->negated || t->n < 2)
+			continue;
+		span = (struct span){ INT64_MAX, INT64_MIN };
+		for (uint32_t k = 0; k + 1 < t->n; k += 2) {
+			if (t->values[k].number < span.from_ns)
+				span.from_ns = t->values[k].number;
+			if (t->values[k + 1].number > span.to_ns)
+				span.to_ns = t->values[k + 1].number;
+		}
+	}
+	return span;
 }
 
 static void index_claims(struct claim_index *index)

@@ -357,6 +357,8 @@ static bool next_packet(const struct scene *s, struct reader *r)
 
 		if (!ci->supported)
 			continue;
+		frame.ts_ns =
+			scene_read_ns(s, r->index, frame.number, frame.ts_ns);
 		packet_decode(&frame, ci->linktype, &r->packet);
 		r->has_inner =
 			scene_open_tunnel(s, r->index, &r->packet, &r->inner);
