@@ -10,8 +10,10 @@
 /* So many frames of one address are no accident. */
 #define FOREIGN_FRAMES 5
 
-/* So many broadcasts in the guest's name that come to it from outside are none. */
+/* So many broadcasts in the guest's name that come to it from outside are none,
+ * if they are so large a part of all. */
 #define INBOUND_MIN 3
+#define INBOUND_PERCENT 20
 
 /* Requests that are alike come so far apart that they cannot be mixed up. */
 #define ALONE_NS INT64_C(100000000)
@@ -159,8 +161,10 @@ static void note_chain(const struct scene *s, const struct chain *c,
 		found->frames += !vm;
 		return;
 	}
-	if (!vm || !is_alone(s, vm) || !is_alone(s, host) ||
-	    time_of(s, vm) - time_of(s, host) <= s->clock.error_ns / 2)
+	if (!vm || !is_alone(s, vm) || !is_alone(s, host))
+		return;
+	found->broadcasts++;
+	if (time_of(s, vm) - time_of(s, host) <= s->clock.error_ns / 2)
 		return;
 	if (found->inbound++ == 0) {
 		found->first_ns = time_of(s, host);
@@ -178,7 +182,9 @@ static bool is_copied(const struct scene *s, const struct in6_addr *ip,
 	for (size_t i = 0; s->aligned && i < s->n_chains; i++)
 		note_chain(s, &s->chains[i], found);
 	found->frames += found->inbound;
-	return found->inbound >= INBOUND_MIN && found->frames >= FOREIGN_FRAMES;
+	return found->inbound >= INBOUND_MIN &&
+	       found->inbound * 100 >= found->broadcasts * INBOUND_PERCENT &&
+	       found->frames >= FOREIGN_FRAMES;
 }
 
 /* Is it the guest's own address? */

@@ -176,13 +176,14 @@ struct outage {
 
 /**
  * struct foreign - An address that another machine uses with the guest's MAC
- * @inbound:	it is the guest's own: so many ARP requests came from outside, for
+ * @broadcasts, @inbound: ARP requests with it, those that came from outside, for
  *		these targets
  * @point:	where its frames were seen
  * @frames:	how many
  */
 struct foreign {
 	struct in6_addr ip;
+	uint64_t broadcasts;
 	uint64_t inbound;
 	struct in6_addr targets[8];
 	size_t n_targets;
