@@ -243,12 +243,25 @@ static void use_hint(struct scene *s)
 	s->clock_error_ns = HINTED_ERROR_NS;
 }
 
+static bool has_relay(const struct scene *s)
+{
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].relayed)
+			return true;
+	return false;
+}
+
+/* What a relay repeats is found anew, in files as they are. */
 static void read_again(struct scene *s)
 {
+	bool relayed = has_relay(s);
+
 	for (uint32_t i = 0; i < s->n_captures; i++)
-		if (s->steps[i].n > 0)
+		if (s->steps[i].n > 0 || relayed)
 			survey_retimed(s, i);
 	roles_check_same(s);
+	if (relayed)
+		relay_find(s);
 }
 
 static void find_pairs(struct scene *s, struct clock_pairs *pairs)

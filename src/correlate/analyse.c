@@ -113,6 +113,7 @@ struct incident *analyse(struct capture *const *captures,
 	guest_find(&s);
 	sides_split(&s);
 	name_points(&s);
+	relay_find(&s);
 	align_run(&s);
 	chains_build(&s);
 	path_find(&s);
@@ -152,6 +153,7 @@ void scene_free(struct scene *s)
 	free(s->sightings);
 	doubles_free(&s->doubles);
 	neighbours_free(&s->peers);
+	hash_table_free(&s->relayed);
 	free(s->chains);
 	free(s->roles);
 	free(s->steps);

@@ -185,6 +185,31 @@ static struct clock_pair answer_pair(const struct rare *g, const struct rare *h)
 	return pair;
 }
 
+static int64_t relay_time(const struct scene *s, const struct rare *item)
+{
+	const struct flow_table *t = &s->points[item->point].track.flows;
+
+	return relay_answer_ns(&t->flows[item->try->flow], item->try);
+}
+
+/* A relay may answer before the server does. */
+static void add_answers(const struct scene *s, struct clock_pairs *pairs,
+                        const struct rare *g, const struct rare *h)
+{
+	struct clock_pair pair;
+
+	if (g->try->answer == TRY_UNANSWERED ||
+	    h->try->answer == TRY_UNANSWERED)
+		return;
+	pair = answer_pair(g, h);
+	if (s->points[h->point].relayed) {
+		pair.host_ns = relay_time(s, h);
+		pair.guest_ns = relay_time(s, g);
+	}
+	if (pair.host_ns && pair.guest_ns)
+		add_pair(s, pairs, pair);
+}
+
 typedef void collect_function(const struct scene *s, uint32_t point,
                               struct rare_list *list);
 typedef void pair_function(const struct scene *s, const struct rare *items,
@@ -205,9 +230,8 @@ static void pair_up(const struct scene *s, const struct rare *items, size_t n,
 		if (i + 1 < n && items[i + 1].point == h->point)
 			return;
 		add_pair(s, pairs, pair_of(g, h));
-		if (g->is_try && g->try->answer != TRY_UNANSWERED &&
-		    h->try->answer != TRY_UNANSWERED)
-			add_pair(s, pairs, answer_pair(g, h));
+		if (g->is_try)
+			add_answers(s, pairs, g, h);
 	}
 }
 

@@ -198,7 +198,8 @@ static bool has_to_pass(const struct finder *f, uint32_t point,
 	const struct in6_addr *peer =
 		out ? &flow->key.server : &flow->key.client;
 
-	if (o->track.seen[class].count > 0)
+	if (o->track.seen[class].count > 0 ||
+	    (o->relayed && class != TRAFFIC_TCP))
 		return has_crossed(f, point, flow, (int)class);
 	if (!o->hop)
 		return has_crossed(f, point, flow, TRAFFIC_CLASS_COUNT);
@@ -299,6 +300,8 @@ static void find_missed_at_guest(struct finder *f, const struct chain *c)
 		note_missed_at_guest(s, c, class_of(flow), true);
 		return;
 	}
+	if (s->points[at->point].relayed)
+		return; /* the host's own looks like the guest's there */
 	if (scene_is_guest_ip(s, &flow->key.server)) {
 		if (!is_answered(s, at))
 			return;

@@ -170,7 +170,7 @@ static void add_time(const struct maker *m, struct claim *c,
 	const struct observation *o = &s->points[t->point];
 	int64_t margin_ns = 2 * MS + s->clock_error_ns;
 
-	if (run->n_worked + run->n_undecided == 0)
+	if (run->n_worked + run->n_undecided == 0 && !t->by_time)
 		return;
 	scene_claim_time(s, o, c,
 	                 scene_point_ns(s, o, first_ns(run)) - margin_ns,

@@ -77,6 +77,18 @@ static void add_ip_ids(const struct scene *s, const struct run *run,
 	}
 }
 
+/* What a relay would have sent is known by its server and its time only. */
+static void add_relayed(const struct scene *s, struct terms *t)
+{
+	const struct in6_addr *outside = scene_outside_for(s, &t->server);
+
+	t->has_client = outside != NULL;
+	if (outside)
+		t->client = *outside;
+	t->n_ids = 0;
+	t->by_time = true;
+}
+
 struct terms terms_make(const struct scene *s, const struct run *run,
                         uint32_t point)
 {
@@ -104,6 +116,10 @@ struct terms terms_make(const struct scene *s, const struct run *run,
 	}
 	if (t.seen)
 		return t;
+	if (s->points[point].relayed) {
+		add_relayed(s, &t);
+		return t;
+	}
 	/* Behind NAT nobody knows what address it would have got. */
 	t.has_client = !scene_translated(
 		s, scene_nic_of_flow(s, sighting_flow(s, ref)), point);

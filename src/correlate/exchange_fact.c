@@ -19,7 +19,8 @@ static void set_server(const struct scene *s, const struct visibility *v,
 	              scene_is_guest_ip(s, &key->server));
 	fact_set_bool(f, FIELD_SERVER_IS_GATEWAY,
 	              scene_is_gateway(s, &key->server));
-	if (s->guest.mode == NETWORK_MODE_NAT)
+	if (s->guest.mode == NETWORK_MODE_NAT ||
+	    s->guest.mode == NETWORK_MODE_USER_NAT)
 		is_host |= scene_is_gateway(s, &key->server);
 	fact_set_bool(f, FIELD_SERVER_IS_HOST, is_host);
 	if (on_link >= 0)
@@ -124,7 +125,8 @@ static void count_sighting(const struct scene *s, const struct run *run,
 	count_destination(s, run, o, try, n);
 	n->undone_host +=
 		try->undone || (c->stall.stalled && f->client_resets > 0);
-	if (run->role != TRY_ROLE_FROM_GUEST ||
+	/* A relay translates nothing: that it is the same try is inferred. */
+	if (run->role != TRY_ROLE_FROM_GUEST || o->relayed ||
 	    !scene_hop(s, scene_nic_of_ip(s, &run->key.client), at->point))
 		return;
 	if (!addr_equal(&f->key.server, &run->key.server))
@@ -221,7 +223,7 @@ void run_add_refusal_ttl(const struct scene *s, const struct run *run,
 		                &run->key.server))
 			return;
 		ttl = usual_ttl(s, at);
-		if (ttl)
+		if (ttl && s->guest.mode != NETWORK_MODE_USER_NAT)
 			fact_set_bool(f, FIELD_REFUSAL_TTL_DIFFERS,
 			              ttl != try->answer_ttl);
 		return;

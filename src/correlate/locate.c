@@ -1,6 +1,7 @@
 #include "correlate/locate.h"
 
 #include "correlate/defects.h"
+#include "correlate/relay_path.h"
 
 /* The guest is step 0, the points of the path follow. */
 struct steps {
@@ -63,17 +64,16 @@ enum try_role try_role(const struct scene *s, const struct chain *c)
 {
 	const struct sighting *ref = try_reference(s, c);
 	const struct flow *f = flow_of(s, ref);
+	/* The guest may have the host's address: there it is the host's. */
+	bool relayed = s->points[ref->point].relayed;
+	bool from = !relayed && scene_is_guest_ip(s, &f->key.client);
+	bool to = !relayed && scene_is_guest_ip(s, &f->key.server);
 
-	if (try_is_namesakes(s, ref))
-		return TRY_ROLE_STRANGER;
 	/* What it says to itself never leaves it. */
-	if (scene_is_guest_ip(s, &f->key.client) &&
-	    scene_is_guest_ip(s, &f->key.server))
+	if (try_is_namesakes(s, ref) || (from && to))
 		return TRY_ROLE_STRANGER;
-	if (scene_is_guest_ip(s, &f->key.client))
-		return TRY_ROLE_FROM_GUEST;
-	if (scene_is_guest_ip(s, &f->key.server))
-		return TRY_ROLE_TO_GUEST;
+	if (from || to)
+		return from ? TRY_ROLE_FROM_GUEST : TRY_ROLE_TO_GUEST;
 	if (f->key.protocol != PROTOCOL_ARP &&
 	    scene_is_outside(s, &f->key.server))
 		return TRY_ROLE_TO_HOST;
@@ -86,7 +86,7 @@ const struct sighting *try_client_end(const struct scene *s,
 	const struct sighting *at = NULL;
 
 	if (try_role(s, c) == TRY_ROLE_FROM_GUEST)
-		return try_reference(s, c);
+		return relay_end(s, c, try_reference(s, c));
 	for (uint32_t i = s->n_path; i-- > 0 && !at;)
 		at = seen_at(s, c, s->path[i]);
 	return at ? at : try_reference(s, c);
@@ -163,6 +163,7 @@ static struct location make_gap(const struct steps *st, enum lost_leg leg,
 {
 	uint32_t inner = after < before ? after : before;
 	uint32_t outer = after < before ? before : after;
+	const struct observation *o = &st->scene->points[st->points[outer]];
 
 	return (struct location){
 		.known = true,
@@ -173,7 +174,7 @@ static struct location make_gap(const struct steps *st, enum lost_leg leg,
 		.after = st->points[after],
 		.before = st->points[before],
 		/* Beside a point at its own port, the guest's gap is two. */
-		.split = inner == 0 && st->scene->n_path < 2,
+		.split = inner == 0 && st->scene->n_path < 2 && !o->relayed,
 	};
 }
 
@@ -292,6 +293,22 @@ static bool is_blind_beyond(const struct steps *st, uint32_t last)
 	       s->points[st->points[last]].tunnel.kind == TUNNEL_KIND_NONE;
 }
 
+/* Whom a relay does not find by ARP it does not ask: without ARP nobody knows. */
+static struct location locate_request(const struct steps *st, uint32_t last,
+                                      uint32_t absent)
+{
+	const struct flow *f = flow_of(st->scene, st->seen[last]);
+	enum relay_sought sought =
+		relay_sought(st->scene, st->points[absent], &f->key.server);
+	struct location gap = make_gap(st, LOST_LEG_REQUEST,
+	                               PATH_DIRECTION_FROM_GUEST, last, absent);
+
+	gap.known = sought == RELAY_FOUND;
+	if (sought != RELAY_SOUGHT_IN_VAIN)
+		return gap;
+	return responder(st, PLACE_BEYOND_HOST, gap.direction, absent);
+}
+
 static struct location locate_from_guest(const struct steps *st)
 {
 	const struct location unknown = { .known = false };
@@ -326,8 +343,7 @@ static struct location locate_from_guest(const struct steps *st)
 	if (absent == UINT32_MAX)
 		return unknown;
 	if (absent != last)
-		return make_gap(st, LOST_LEG_REQUEST, PATH_DIRECTION_FROM_GUEST,
-		                last, absent);
+		return locate_request(st, last, absent);
 	if (last == 0 ||
 	    !could_see(st, last, PATH_DIRECTION_TO_GUEST, st->class, true))
 		return unknown;
@@ -478,12 +494,14 @@ struct location locate(const struct visibility *v, const struct scene *s,
                        const struct chain *c)
 {
 	struct steps st = make_steps(v, s, c);
-
 	bool is_refused =
 		try_of(s, try_client_end(s, c))->answer == TRY_REFUSED;
 
 	if (c->stall.stalled)
 		return locate_stall(&st);
+	if (relay_keeps(v, s, c))
+		return make_gap(&st, LOST_LEG_RESPONDER,
+		                PATH_DIRECTION_FROM_GUEST, 0, st.n - 1);
 	switch (try_role(s, c)) {
 	case TRY_ROLE_FROM_GUEST:
 		return is_refused ? locate_refusal(&st, true)

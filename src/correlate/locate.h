@@ -50,7 +50,8 @@ bool try_is_namesakes(const struct scene *s, const struct sighting *at);
 const struct sighting *try_reference(const struct scene *s,
                                      const struct chain *c);
 
-/** try_client_end() - The sighting nearest to the client on the path */
+/** try_client_end() - The sighting nearest to the client on the path that shows
+ * what became of the try */
 const struct sighting *try_client_end(const struct scene *s,
                                       const struct chain *c);
 

@@ -292,12 +292,19 @@ static void note_lost(struct merge *m, const struct pending *w)
 	look_for_gap(m, w, depths_of(m, w->at.points));
 }
 
+/* It passes no packet of the guest on as it is. */
+static bool is_relay(const struct scene *s, uint32_t point)
+{
+	return s->points[point].relayed;
+}
+
 static void note_unpaired(struct merge *m, const struct pending *w)
 {
 	bool at_host = !(w->at.points & m->pairing.vm_points);
 	bool out = w->at.direction == PATH_DIRECTION_FROM_GUEST;
 
-	if (is_maybe_others(m, w, at_host) || m->scene->n_path == 0)
+	if (is_maybe_others(m, w, at_host) || m->scene->n_path == 0 ||
+	    is_relay(m->scene, m->scene->path[0]))
 		return;
 	if (out == at_host)
 		note_arrived(m, w, at_host);

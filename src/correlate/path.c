@@ -92,7 +92,8 @@ static void vote(const struct scene *s, struct votes *v, uint32_t vm_point,
 		return;
 	}
 	v->unicast++;
-	if (!addr_equal(&fv->key.client, &fh->key.client) ||
+	if (s->points[host_point].relayed ||
+	    !addr_equal(&fv->key.client, &fh->key.client) ||
 	    !addr_equal(&fv->key.server, &fh->key.server))
 		v->translated++;
 	else if (vm->ttl != host->ttl)
@@ -323,9 +324,10 @@ static void find_mode(struct scene *s)
 	for (uint32_t i = 0; i < s->n_path; i++) {
 		const struct observation *o = &s->points[s->path[i]];
 
-		g->mode = o->translated ? NETWORK_MODE_NAT
-		          : o->hop      ? NETWORK_MODE_ROUTED
-		                        : NETWORK_MODE_BRIDGED;
+		g->mode = o->relayed      ? NETWORK_MODE_USER_NAT
+		          : o->translated ? NETWORK_MODE_NAT
+		          : o->hop        ? NETWORK_MODE_ROUTED
+		                          : NETWORK_MODE_BRIDGED;
 		if (g->mode == NETWORK_MODE_ROUTED &&
 		    is_broken_nat(s, s->path[i]))
 			g->mode = NETWORK_MODE_NAT;

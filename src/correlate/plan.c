@@ -6,6 +6,9 @@
 /* An ARP request so soon after a DNS answer is for the way to that answer. */
 #define HINT_NS INT64_C(20000000)
 
+/* So many claims of one MAC are not all for its own addresses. */
+#define PROXY_CLAIMS 3
+
 struct mac scene_next_hop(const struct scene *s, const struct flow *f)
 {
 	/* Cooked captures do not show it; who answers does. */
@@ -155,6 +158,20 @@ static void plan_from_leases(struct scene *s)
 	}
 }
 
+static bool is_usual_gateway(const struct in6_addr *ip)
+{
+	uint8_t last = ip->s6_addr[15];
+
+	return last == 1 || last == 2 || last == 254;
+}
+
+/* Who claims so many answers for others (RFC 1027): which address is its own? */
+static bool is_own_claim(const struct station *st, const struct in6_addr *ip)
+{
+	return st->n_claimed < PROXY_CLAIMS || !addr_is_v4(ip) ||
+	       is_usual_gateway(ip);
+}
+
 /* An address of the same family as @of that @mac claims */
 static bool claimed_anywhere(const struct scene *s, struct mac mac,
                              const struct in6_addr *of, struct in6_addr *ip)
@@ -167,7 +184,8 @@ static bool claimed_anywhere(const struct scene *s, struct mac mac,
 			continue;
 		for (uint8_t j = 0; j < st->n_claimed; j++) {
 			if (addr_is_link_local(&st->claimed[j]) ||
-			    addr_is_v4(&st->claimed[j]) != addr_is_v4(of))
+			    addr_is_v4(&st->claimed[j]) != addr_is_v4(of) ||
+			    !is_own_claim(st, &st->claimed[j]))
 				continue;
 			*ip = st->claimed[j];
 			return true;
@@ -279,13 +297,6 @@ static void plan_addresses(struct scene *s)
 		if (!gw->is_v6 && gw->has_mac && !gw->has_ip)
 			gw->has_ip = only_near_ip(s, gw->mac, &gw->ip);
 	}
-}
-
-static bool is_usual_gateway(const struct in6_addr *ip)
-{
-	uint8_t last = ip->s6_addr[15];
-
-	return last == 1 || last == 2 || last == 254;
 }
 
 static uint32_t askers_of(const struct scene *s, const struct in6_addr *ip)

@@ -226,6 +226,7 @@ struct reach *reach_new(struct scene *s)
 	strays_mark(r, s);
 	nat_index(r);
 	r->sides = own_host_new(s);
+	relay_index(r);
 	return r;
 }
 
@@ -420,4 +421,5 @@ void reach_describe_run(const struct reach *r, struct scene *s,
 	own_host_describe(r->sides, s, &run->key, f);
 	strays_describe_run(r, s, run, f);
 	nat_describe_run(r, s, run, f);
+	relay_describe_run(r, s, run, f);
 }

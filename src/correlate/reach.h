@@ -43,6 +43,7 @@ struct family {
  * @forwarded:	by server and port of the host: requests that got to the guest
  * @worked:	by server and port: the newest chain of the guest that worked
  *		(plus 1)
+ * @passed_on:	by protocol: tries that user-mode NAT repeated
  * @older:	by chain: the one before it with the same server and port (plus 1)
  * @sides:	who is on which side of the uplink; or NULL
  */
@@ -68,6 +69,7 @@ struct reach {
 	uint32_t n_strays;
 	struct tally forwarded;
 	struct tally worked;
+	uint32_t passed_on[PROTOCOL_DHCP + 1];
 	uint32_t *older;
 	struct sides *sides;
 };
@@ -115,5 +117,12 @@ void nat_describe(const struct reach *r, const struct flow_key *key,
 /** nat_describe_run() - Ports of the NAT, addresses that overlap, idle time */
 void nat_describe_run(const struct reach *r, struct scene *s,
                       const struct run *run, struct fact *f);
+
+/** relay_index() - Note what user-mode NAT passes on */
+void relay_index(struct reach *r);
+
+/** relay_describe_run() - Does user-mode NAT pass such things on, and where to? */
+void relay_describe_run(const struct reach *r, struct scene *s,
+                        const struct run *run, struct fact *f);
 
 #endif

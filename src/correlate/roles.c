@@ -263,7 +263,7 @@ void roles_check(struct scene *s)
 {
 	roles_check_same(s);
 	if (s->same_file || s->n_captures != 2 || s->roles[0] == s->roles[1] ||
-	    !is_swapped(s))
+	    (!is_swapped(s) && !relay_is_reversed(s)))
 		return;
 	s->swapped = true;
 	for (size_t i = 0; i < s->n_captures; i++)

@@ -47,6 +47,7 @@ enum side {
  * @trunk:	whatever of the guest passes any point passes this one
  * @hop:	the guest's packets have been routed (TTL less) here
  * @translated:	they have been translated here
+ * @relayed:	here are not they, but connections that the host opened for them
  * @lacks:	by direction: nothing of the guest that goes there is recorded
  * @missed:	by class: seconds, in the host's clock, of which the other file
  *		shows packets that passed here
@@ -73,6 +74,7 @@ struct observation {
 	uint32_t depth;
 	bool hop;
 	bool translated;
+	bool relayed;
 	bool lacks[2];
 	struct second_set missed[TRAFFIC_CLASS_COUNT];
 	struct second_set holes;
@@ -263,6 +265,7 @@ struct scene {
 	struct doubles doubles;
 	struct foreign foreign[4];
 	size_t n_foreign;
+	struct hash_table relayed; /* the guest's flows that a relay repeats */
 	struct incident *incident;
 	const struct hints *hints;
 };
@@ -360,6 +363,20 @@ void guest_find_sure(struct scene *s);
 
 /** guest_plan() - Its prefix and gateways; needs chains for the host's view */
 void guest_plan(struct scene *s);
+
+/** relay_find() - User-mode NAT: which points show the guest's connections opened
+ * anew by the host?  Their tries take the keys of the guest's. */
+void relay_find(struct scene *s);
+
+/** relay_is_reversed() - Are host and guest exchanged, by what the host relays? */
+bool relay_is_reversed(const struct scene *s);
+
+/** relay_answer_ns() - When the server's answer to a try passed, whoever opens its
+ * connections: its first bytes, or the answer of a query; 0: none */
+int64_t relay_answer_ns(const struct flow *f, const struct try *try);
+
+/** relay_repeats() - Is at least one try of this flow of the guest shown again? */
+bool relay_repeats(const struct scene *s, uint32_t point, uint32_t flow);
 
 /** align_run() - Offset of the clocks, packets that the files share */
 void align_run(struct scene *s);

@@ -56,6 +56,9 @@ static void find_stall(const struct scene *s, struct chain *c,
                        const struct sighting *near, const struct sighting *far,
                        bool client)
 {
+	/* Behind a relay the bytes have other numbers. */
+	if (s->points[near->point].relayed != s->points[far->point].relayed)
+		return;
 	if (c->stall.stalled || !is_stuck(s, near, far, client))
 		return;
 	c->stall = (struct stall){

@@ -136,6 +136,20 @@ static bool is_answered_somewhere(const struct scene *s, const struct chain *c)
 	return false;
 }
 
+/*
+ * A relay that gives up resets the guest's connection in the server's name.
+ * Whether the server did is seen at the host, where this try was not found beside
+ * others of its connection.
+ */
+static bool is_reset_by_relay(const struct scene *s, const struct sighting *at)
+{
+	const struct try *try = sighting_try(s, at);
+
+	return s->points[at->point].role == CAPTURE_ROLE_VM &&
+	       try->refusal == REFUSAL_RESET &&
+	       relay_repeats(s, at->point, try->flow);
+}
+
 enum try_state try_state(const struct visibility *v, const struct scene *s,
                          const struct chain *c)
 {
@@ -154,6 +168,10 @@ enum try_state try_state(const struct visibility *v, const struct scene *s,
 	if (try->answer == TRY_REFUSED &&
 	    try->refusal == REFUSAL_TTL_EXCEEDED && !goes_round(s, c, try))
 		return TRY_STATE_UNDECIDED;
+	if (try->answer == TRY_REFUSED && c->n == 1 && is_reset_by_relay(s, at))
+		return defects_lost(s, c->host_ns, c->host_ns + timeout_ns)
+		               ? TRY_STATE_HIDDEN
+		               : TRY_STATE_UNDECIDED;
 	if (try->answer == TRY_REFUSED)
 		return TRY_STATE_REFUSED;
 	/* Nobody has to answer UDP; but an answer that was given is missed. */

@@ -10,6 +10,9 @@
 /* Traffic this near in time shows that the point is awake. */
 #define AROUND_S 60
 
+/* So many connections that a relay's uplink does not show left by another. */
+#define BYPASSED_MIN 2
+
 /* A capture's first and last moments are not sharp. */
 #define EDGE_NS (50 * MS)
 
@@ -20,6 +23,8 @@ struct visibility {
 	const struct scene *scene;
 	struct second_set crossed[SCENE_POINTS_MAX][2];
 	uint64_t by_class[SCENE_POINTS_MAX][2][TRAFFIC_CLASS_COUNT];
+	uint32_t bypassed
+		[SCENE_POINTS_MAX]; /* relays: what left by another way */
 	struct hash_table behind; /* hash of (point, MAC or IP) that crossed */
 	struct hash_table answered; /* likewise, of who reached the guest */
 	struct hash_table alive;    /* hash of IP that sent something */
@@ -123,6 +128,22 @@ static bool is_resolution(const struct flow *f)
 	       f->key.protocol == PROTOCOL_NDP;
 }
 
+/* A connection that worked, and the relay's uplink does not show it: it left by
+ * another. */
+static void note_bypass(struct visibility *v, uint32_t point,
+                        const struct sighting *vm, const struct flow *f)
+{
+	const struct scene *s = v->scene;
+	const struct flow_table *t = &s->points[vm->point].track.flows;
+
+	if (s->points[point].relayed && f->key.protocol == PROTOCOL_TCP &&
+	    scene_is_guest_ip(s, &f->key.client) &&
+	    scene_on_link(s, &f->key.server) == 0 &&
+	    !scene_is_gateway(s, &f->key.server) && f->received_bytes > 0 &&
+	    !relay_repeats(s, vm->point, t->tries[vm->try].flow))
+		v->bypassed[point]++;
+}
+
 /* Somebody's packet reached the guest: a point that it did not pass is not on
  * the way to him, if it was awake. */
 static void note_answered(struct visibility *v, const struct chain *c,
@@ -148,6 +169,7 @@ static void note_answered(struct visibility *v, const struct chain *c,
 		if (ts_ns < ic->first_ns + EDGE_NS ||
 		    ts_ns > ic->last_ns - EDGE_NS)
 			continue;
+		note_bypass(v, s->path[i], vm, f);
 		set_add(&v->answered,
 		        behind_ip(s->path[i], from_guest ? &f->key.server
 		                                         : &f->key.client));
@@ -258,6 +280,29 @@ static bool is_for_everybody(const struct scene *s, const struct chain *c,
 	return is_resolution(f);
 }
 
+/* The relay opens connections and asks questions of its own, and repeats them
+ * when it likes; of other protocols it need not pass anything on. */
+static enum relevance relevance_behind_relay(const struct visibility *v,
+                                             const struct sighting *at,
+                                             const struct flow *f,
+                                             uint32_t point)
+{
+	const struct scene *s = v->scene;
+	const struct flow_table *t = &s->points[at->point].track.flows;
+	enum traffic_class class =
+		traffic_class_of_protocol((enum protocol)f->key.protocol);
+
+	if (!scene_is_guest_ip(s, &f->key.client))
+		return RELEVANCE_NO;
+	if (class != TRAFFIC_TCP &&
+	    v->by_class[point][PATH_DIRECTION_FROM_GUEST][class] == 0)
+		return RELEVANCE_NO;
+	if (relay_repeats(s, at->point, t->tries[at->try].flow) ||
+	    v->bypassed[point] >= BYPASSED_MIN)
+		return RELEVANCE_UNKNOWN;
+	return relevance_behind_hop(s, f);
+}
+
 static enum relevance relevance_on_bridge(const struct visibility *v,
                                           const struct chain *chain,
                                           const struct flow *f,
@@ -308,6 +353,8 @@ enum relevance visibility_relevance(const struct visibility *v,
 		if (s->sightings[chain->first + i].point == point &&
 		    !(reply && is_resolution(f)))
 			return RELEVANCE_YES;
+	if (s->points[point].relayed)
+		return relevance_behind_relay(v, at, f, point);
 	if (scene_hop(s, scene_nic_of_flow(s, f), point))
 		return relevance_behind_hop(s, f);
 	return relevance_on_bridge(v, chain, f, &t->tries[at->try], point,

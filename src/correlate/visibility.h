@@ -28,8 +28,9 @@ enum relevance {
  * @chain:	a try of or to the guest
  * @reply:	its answer, not itself
  *
- * Routers and NAT pass no ARP and nothing for the guest's own link; a bridge
- * port passes unicast only for stations that lie behind it.
+ * Routers and NAT pass no ARP and nothing for the guest's own link; user-mode NAT
+ * of some protocols nothing at all; a bridge port passes unicast only for stations
+ * that lie behind it.
  */
 enum relevance visibility_relevance(const struct visibility *v,
                                     const struct chain *chain, uint32_t point,

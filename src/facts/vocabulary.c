@@ -315,6 +315,13 @@ static const struct field_info fields[FIELD_COUNT] = {
 	[FIELD_IDLE_BEFORE] = EXCHANGE("idle_before", DURATION,
 	                               "how long the connection was silent "
 	                               "before the bytes that are lost"),
+	[FIELD_NAT_PASSES_ON] =
+		EXCHANGE("nat.passes_on", BOOL,
+	                 "user-mode NAT passed something of this protocol on"),
+	[FIELD_SERVER_SOUGHT] =
+		EXCHANGE("server.sought_in_vain", BOOL,
+	                 "behind user-mode NAT: the host asks for its MAC in "
+	                 "vain"),
 
 	[FIELD_PAIR_SHARED_PACKETS] = ROW(PAIR, "shared_packets", NUMBER,
 	                                  "packets found in both captures"),

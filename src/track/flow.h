@@ -17,6 +17,7 @@
 #include "base/hash.h"
 #include "decode/packet.h"
 #include "facts/vocabulary.h"
+#include "track/stream_head.h"
 
 #define FLOW_NONE UINT32_MAX
 
@@ -94,6 +95,7 @@ enum flow_forgot {
  * @next_hop:	link address that the client's packets were sent to
  * @client_ttl, @server_ttl: of the last packet of each
  * @client_data, @server_data: TCP: how far each side's bytes got
+ * @client_head, @server_head: TCP: how each side's bytes begin
  * @client_last_ns, @server_last_ns: last packet of each
  * @finished:	TCP: a FIN was seen
  * @forgot:	TCP: who answered the other's data with a bare reset, as one
@@ -123,6 +125,8 @@ struct flow {
 	bool has_syn;
 	struct tcp_progress client_data;
 	struct tcp_progress server_data;
+	struct stream_head client_head;
+	struct stream_head server_head;
 	int64_t client_last_ns;
 	int64_t server_last_ns;
 	bool finished;
@@ -140,6 +144,7 @@ enum try_answer {
  * @older:	the flow's try before it, or FLOW_NONE
  * @key:	packet_key()
  * @id:		TCP sequence number, ICMP sequence number, DNS id
+ * @name:	DNS: hash of name and type of the question; 0: not captured
  * @answer_ns, @answer_frame: the first answer; meaningful if answered
  * @answer_ttl, @answer_mac: of the first answer
  * @n_answers:	answers, repetitions included
@@ -164,6 +169,7 @@ try {
 	uint64_t answer_frame;
 	int64_t ts_ns;
 	int64_t answer_ns;
+	uint64_t name;
 	uint32_t id;
 	uint16_t ip_id;
 	uint16_t vlan;

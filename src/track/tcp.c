@@ -79,6 +79,7 @@ static void track_syn(struct point *point, const struct packet *p)
 	flow_table_note_client(&point->flows, flow, p);
 	track_progress(&point->flows.flows[flow].client_data,
 	               &point->flows.flows[flow].server_data, p, 0);
+	stream_head_feed(&point->flows.flows[flow].client_head, p);
 }
 
 /*
@@ -128,6 +129,7 @@ static void track_server(struct point *point, uint32_t flow,
 	quality_note_tcp(&point->quality, f, p, false);
 	flow_table_note_server(t, flow, p);
 	track_progress(&f->server_data, &f->client_data, p, idle_ns);
+	stream_head_feed(&f->server_head, p);
 	if (is_synack(p)) {
 		f->synacks++;
 		answer_syns(t, flow, p, TRY_ANSWERED);
@@ -151,6 +153,7 @@ static void track_client(struct point *point, uint32_t flow,
 	quality_note_tcp(&point->quality, f, p, true);
 	flow_table_note_client(t, flow, p);
 	track_progress(&f->client_data, &f->server_data, p, idle_ns);
+	stream_head_feed(&f->client_head, p);
 	if (!is_reset(p))
 		return;
 	f->client_resets++;

@@ -49,7 +49,10 @@ static void track_dns(struct point *point, const struct packet *p)
 		flow = flow_table_get(t, &key);
 		if (flow == FLOW_NONE)
 			return;
-		flow_table_add_try(t, flow, p, p->dns.id);
+		i = flow_table_add_try(t, flow, p, p->dns.id);
+		if (i != FLOW_NONE && p->dns.name_hash)
+			t->tries[i].name =
+				hash_mix(p->dns.name_hash, p->dns.type);
 		flow_table_note_client(t, flow, p);
 		return;
 	}

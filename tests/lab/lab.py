@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 
 import netns  # noqa: E402
+import relays  # noqa: E402
 import scenario  # noqa: E402
 
 TOOLS = ['ip', 'nft', 'tcpdump', 'dumpcap', 'tshark', 'editcap', 'mergecap', 'ping', 'gzip', 'zstd',
@@ -121,6 +122,11 @@ def main():
     if reason:
         print(f'skipped: {reason}')
         return 77
+    for name in list(names):
+        lacks = relays.missing(scenario.ALL[name][2].get('engine'))
+        if lacks:
+            print(f'{name}: skipped: needs {", ".join(lacks)}')
+            names.remove(name)
     os.makedirs(options.out, exist_ok=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     random.seed()

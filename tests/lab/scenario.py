@@ -10,6 +10,7 @@ import time
 
 import capture
 import programs
+import relays
 import traffic
 from topology import World
 from variety import Variety
@@ -48,13 +49,14 @@ class Several:
 
 class Scenario(Variety):
     def __init__(self, name, seed, attempt, mode='bridged', point='uplink', seconds=None, quiet=False, overlap=False,
-                 apart=False):
+                 apart=False, engine=None):
         self.name, self.seed, self.mode, self.point = name, seed, mode, point
         self.rng = rng = random.Random(f'{seed}/{name}' + (f'/{attempt}' if attempt > 1 else ''))
         random.seed(rng.random())
-        self.w = World(rng, mode, overlap=overlap)
+        self.w = World(rng, mode, overlap=overlap, engine=engine)
         self.programs = programs.Programs(f'{seed}/{name}/{attempt}/programs')
         self.has_leases = self.relays = False
+        self.pinged = None
         self.seconds = seconds or rng.uniform(10.5, 12.0)
         self.offset = rng.choice(OFFSETS)
         if self.offset and rng.random() < 0.5:
@@ -157,7 +159,7 @@ class Scenario(Variety):
                                  (w.net, '198.51.100.53')]:
             self.dns(machine, address, names)
             traffic.in_thread(machine.ns, traffic.udp_server, address, 123)
-        if self.mode != 'bridged':
+        if self.mode not in ('bridged', 'user-nat'):
             if self.relays:
                 self.programs.resolver(w.host, f'{w.vm_prefix}.1', names, w.router.ip)
             else:
@@ -176,7 +178,7 @@ class Scenario(Variety):
         internet = ['203.0.113.80', '203.0.113.81'] if self.mode != 'host-only' else []
         siblings = [g.ip for g in w.guests]
         own = [p for p in lan + internet + siblings if p not in self.avoided]
-        pinged = [p for p in own + [w.gateway] if p not in self.avoided]
+        pinged = [p for p in (own + [w.gateway] if self.pinged is None else self.pinged) if p not in self.avoided]
         resolvers = [p for p in [w.dns] if p not in self.avoided]
 
         def spread(gap):
@@ -211,7 +213,7 @@ class Scenario(Variety):
             add(begin, w.vm, traffic.ssh_client, rng.choice(sshable), 22, int((end - begin) * 2.5), 0.4)
         for when in spread(4):
             if resolvers:
-                add(when, w.vm, traffic.udp_client, rng.choice(resolvers), 123, 1, 0.1)
+                add(when, w.vm, traffic.udp_client, w.router.ip if w.engine else rng.choice(resolvers), 123, 1, 0.1)
         for when in spread(3.2):
             if own:
                 add(when, w.vm, self.forget_neighbour, rng.choice(own + pinged))
@@ -421,7 +423,7 @@ class Scenario(Variety):
             counts.append(f'{os.path.basename(name)} {os.path.getsize(name) // 1024} KiB')
         expected = {key: value for key, value in self.expected.items() if value is not None}
         expected['origin'] = ('captured in network namespaces of a Linux kernel with tcpdump by tests/lab '
-                              f'(seed {self.seed})') + self.synthetic
+                              f'(seed {self.seed})' + relays.ORIGIN.get(self.w.engine, '')) + self.synthetic
         with open(os.path.join(target, 'expect.json'), 'w', encoding='utf-8') as file:
             json.dump(expected, file, indent=1, ensure_ascii=False)
             file.write('\n')
@@ -431,6 +433,8 @@ class Scenario(Variety):
 def make(name, seed, attempt, target):
     """Makes one scenario into the folder `target`; says what it made."""
     function, why, options, arguments = ALL[name]
+    if options.get('synthetic'):
+        return function(random.Random(f'{seed}/{name}'), target, why)
     one = Scenario(name, seed, attempt, **options)
     if one.mode == 'bridged' or one.point not in ('port', 'bridge'):
         one.expect(mode=one.mode)
@@ -456,4 +460,6 @@ import scenarios_clock  # noqa: E402,F401
 import scenarios_noise  # noqa: E402,F401
 import scenarios_points  # noqa: E402,F401
 import scenarios_programs  # noqa: E402,F401
+import scenarios_usernat  # noqa: E402,F401
 import scenarios_v6  # noqa: E402,F401
+import synthetic  # noqa: E402,F401

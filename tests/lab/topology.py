@@ -31,20 +31,23 @@ class Machine:
 class World:
     """Machines, cables and addresses; every choice comes from `rng`.
 
-    Modes: bridged, nat (kernel masquerade), routed, host-only.  Machines: vm (the
-    guest), nic (the hand-off between the guest and its port), host, g1 and g2
-    (other guests), switch, router, s1 and s2 (LAN servers), net (the internet) and
-    noise (many devices that only raw frames are made for).
+    Modes: bridged, nat (kernel masquerade), routed, host-only, user-nat (an engine
+    of relays.py gives the guest its NIC).  Machines: vm (the guest), nic (the
+    hand-off between the guest and its port), host, g1 and g2 (other guests), switch,
+    router, s1 and s2 (LAN servers), net (the internet) and noise (many devices that
+    only raw frames are made for).
     """
 
-    def __init__(self, rng, mode, guests=2, overlap=False):
-        self.rng, self.mode, self.used_macs = rng, mode, set()
+    def __init__(self, rng, mode, guests=2, overlap=False, engine=None):
+        self.rng, self.mode, self.engine, self.used_macs = rng, mode, engine, set()
         prefix = rng.choice([f'192.168.{rng.randint(1, 99)}', f'10.{rng.randint(1, 200)}.{rng.randint(0, 250)}',
                              f'172.{rng.randint(21, 31)}.{rng.randint(0, 250)}'])
         self.lan = ipaddress.ip_network(prefix + '.0/24')
         self.lan_prefix = prefix
         self.numbers = rng.sample([n for n in range(5, 250)], 60)
         self.vm_prefix = prefix if mode == 'bridged' or overlap else rng.choice(NAT_PREFIXES)
+        if engine:
+            self.vm_prefix = {'qemu': '10.0.2', 'passt-same': prefix}.get(engine, self.vm_prefix)
         self.vm_net = ipaddress.ip_network(self.vm_prefix + '.0/24')
         self.guest_oui = rng.choice(GUEST_OUIS)
         names = rng.sample(NAMES, 8)
@@ -58,13 +61,20 @@ class World:
         self.s1 = Machine('s1', self.mac(MACHINE_OUIS), self.lan_ip())
         self.s2 = Machine('s2', self.mac(MACHINE_OUIS), self.lan_ip())
         self.host = Machine('host', self.mac(MACHINE_OUIS), self.lan_ip())
-        self.vm = Machine('vm', self.mac([self.guest_oui]), self.guest_ip())
-        self.guests = [Machine(f'g{n + 1}', self.mac([self.guest_oui]), self.guest_ip()) for n in range(guests)]
+        self.vm = Machine('vm', self.mac([self.guest_oui]), f'{self.vm_prefix}.15' if engine else self.guest_ip())
+        if engine == 'passt-same':
+            self.vm.ip = self.host.ip
+        self.guests = [Machine(f'g{n + 1}', self.mac([self.guest_oui]), self.guest_ip())
+                       for n in range(0 if engine else guests)]
         self.nic, self.switch = Machine('nic'), Machine('switch')
         self.noise, self.net = Machine('noise'), Machine('net', self.mac(ROUTER_OUIS), '203.0.113.80')
         self.internet = ['203.0.113.80', '203.0.113.81', '203.0.113.10', '198.51.100.25', '198.51.100.53']
-        self.gateway = self.router.ip if mode == 'bridged' else f'{self.vm_prefix}.1'
+        self.gateway = self.router.ip if mode == 'bridged' else f'{self.vm_prefix}.{2 if engine else 1}'
         self.dns = self.gateway if mode != 'bridged' else rng.choice([self.router.ip, self.s1.ip])
+        if engine:
+            self.dns = f'{self.vm_prefix}.3'
+        if engine == 'passt-same':
+            self.gateway = self.dns = self.router.ip
         self.build()
 
     def mac(self, ouis):
@@ -95,6 +105,32 @@ class World:
                          None if machine is self.router else self.router.ip)
         link(host, self.uplink_name, self.host.mac, switch, 'up0', self.machine_mac())
         switch.ip('link set up0 master lan0', 'link set up0 up')
+        if self.engine:
+            self.address(self.host, self.uplink_name, f'{self.host.ip}/24', self.router.ip)
+        else:
+            self.virtual_switch(host)
+        link(router, 'wan', self.mac(ROUTER_OUIS), self.net.ns, 'eth0', self.net.mac)
+        router.sysctl(ipv4__ip_forward=1)
+        router.ip('addr add 203.0.113.1/24 dev wan', 'link set wan up')
+        self.net.ns.ip('link set eth0 up', *[f'addr add {ip}/{24 if ip.startswith("203") else 32} dev eth0'
+                                             for ip in self.internet],
+                       f'route add {self.lan} via 203.0.113.1')
+        router.ip('route add 198.51.100.0/24 via 203.0.113.80')
+        if self.mode == 'routed':
+            router.ip(f'route add {self.vm_net} via {self.host.ip}')
+            self.net.ns.ip(f'route add {self.vm_net} via 203.0.113.1')
+            for machine in (self.s1, self.s2):
+                machine.ns.ip(f'route add {self.vm_net} via {self.host.ip}')
+        if self.vm_prefix == self.lan_prefix and self.mode != 'bridged' and not self.engine:
+            host.ip(*[f'route add {m.ip}/32 dev {self.bridge_name}' for m in (self.vm, *self.guests)])
+            self.masquerade(f'iifname {self.bridge_name}')
+        elif self.mode == 'nat':
+            self.masquerade(f'ip saddr {self.vm_net} ip daddr != {self.vm_net}')
+        for machine in (self.vm, *self.guests, self.s1, self.s2):
+            machine.ns.sysctl(ipv4__ip_default_ttl=self.rng.choice([64, 64, 64, 128]))
+
+    def virtual_switch(self, host):
+        """The bridge that the guests are attached to, and its way out."""
         bridge_mac = self.host.mac if self.mode == 'bridged' else '52:54:00' + self.mac(['52:54:00'])[8:]
         host.ip(f'link add {self.bridge_name} address {bridge_mac} type bridge stp_state 0 forward_delay 0 mcast_snooping 0',
                 f'link set {self.bridge_name} up', f'link set {self.uplink_name} up')
@@ -119,25 +155,6 @@ class World:
             link(guest.ns, 'eth0', guest.mac, host, port, 'fe' + guest.mac[2:])
             host.ip(f'link set {port} master {self.bridge_name}', f'link set {port} up')
             self.address(guest, 'eth0', f'{guest.ip}/24', default)
-        link(router, 'wan', self.mac(ROUTER_OUIS), self.net.ns, 'eth0', self.net.mac)
-        router.sysctl(ipv4__ip_forward=1)
-        router.ip('addr add 203.0.113.1/24 dev wan', 'link set wan up')
-        self.net.ns.ip('link set eth0 up', *[f'addr add {ip}/{24 if ip.startswith("203") else 32} dev eth0'
-                                             for ip in self.internet],
-                       f'route add {self.lan} via 203.0.113.1')
-        router.ip('route add 198.51.100.0/24 via 203.0.113.80')
-        if self.mode == 'routed':
-            router.ip(f'route add {self.vm_net} via {self.host.ip}')
-            self.net.ns.ip(f'route add {self.vm_net} via 203.0.113.1')
-            for machine in (self.s1, self.s2):
-                machine.ns.ip(f'route add {self.vm_net} via {self.host.ip}')
-        if self.vm_prefix == self.lan_prefix and self.mode != 'bridged':
-            host.ip(*[f'route add {m.ip}/32 dev {self.bridge_name}' for m in (self.vm, *self.guests)])
-            self.masquerade(f'iifname {self.bridge_name}')
-        elif self.mode == 'nat':
-            self.masquerade(f'ip saddr {self.vm_net} ip daddr != {self.vm_net}')
-        for machine in (self.vm, *self.guests, self.s1, self.s2):
-            machine.ns.sysctl(ipv4__ip_default_ttl=self.rng.choice([64, 64, 64, 128]))
 
     def lan_machine(self, name, mac, ip):
         """One more machine in the LAN."""
