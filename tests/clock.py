@@ -17,16 +17,16 @@ MININET = 'Romain-Ly__PRES/mininet/python/TCPvsMPTCP/output/exp001_TC_tcpdump_'
 PINGS = 'mike-albano__network-impairment/pcaps/'
 
 # Guest's file, host's, median of host minus guest in s, packets in both.  The README counts a segment that was sent
-# again once (by tcp.seq, tcp.ack, tcp.len and tcp.flags, 14 of mininet eth0), and no ARP; here each frame of the guest
-# counts (ip: 3819 and 1001; arp: 4 and 7 that are the guest's).
+# again once (by tcp.seq, tcp.ack, tcp.len and tcp.flags, 14 of mininet eth0), and no ARP; here each frame that both
+# have counts (by tshark 3824 and 1010), but for the first of mininet eth1, a stranger's broadcast at the very start.
 PAIRS = [
     ('chrissanders__packets/ip_ttl_source.pcapng', 'chrissanders__packets/ip_ttl_dest.pcapng', -48.850822, 2),
     ('chrissanders__packets/stranded_clientside.pcapng', 'chrissanders__packets/stranded_branchdns.pcapng',
      5958.961459, 2),
     ('chrissanders__packets/dns_recursivequery_client.pcapng', 'chrissanders__packets/dns_recursivequery_server.pcapng',
      0, 2),
-    (MININET + 'h1-eth0.pcap', MININET + 'sv_mp1-eth0.pcap', 0.010287, 3805 + 14 + 4),
-    (MININET + 'h1-eth1.pcap', MININET + 'sv_mp1-eth1.pcap', -0.000006, 1001 + 7),
+    (MININET + 'h1-eth0.pcap', MININET + 'sv_mp1-eth0.pcap', 0.010287, 3824),
+    (MININET + 'h1-eth1.pcap', MININET + 'sv_mp1-eth1.pcap', -0.000006, 1010 - 1),
     (PINGS + 'client_pings_delayed.pcap', PINGS + 'server_pings_delayed.pcap', 0.250673, 6),
 ]
 WRONG_PAIR = (MININET + 'h1-eth0.pcap', MININET + 'sv_mp1-eth1.pcap')

@@ -341,6 +341,19 @@ static uint32_t hints_for(const struct scene *s, const struct observation *o,
 	return hints;
 }
 
+/* A port that only hears the broadcast lacks the answer. */
+static bool is_answered(const struct scene *s, const struct flow_key *key)
+{
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct flow_table *t = &s->points[i].track.flows;
+		uint32_t flow = flow_table_find(t, key);
+
+		if (flow != FLOW_NONE && t->flows[flow].n_answered > 0)
+			return true;
+	}
+	return false;
+}
+
 /* A dead gateway forwards nothing: look at when the guest asks for it. */
 static void plan_from_arp(struct scene *s, const struct observation *o)
 {
@@ -350,8 +363,9 @@ static void plan_from_arp(struct scene *s, const struct observation *o)
 		const struct flow *f = &t->flows[i];
 		unsigned int weight;
 
-		if (f->key.protocol != PROTOCOL_ARP || f->n_answered > 0 ||
-		    !scene_is_guest_ip(s, &f->key.client))
+		if (f->key.protocol != PROTOCOL_ARP ||
+		    !scene_is_guest_ip(s, &f->key.client) ||
+		    is_answered(s, &f->key))
 			continue;
 		weight = hints_for(s, o, f);
 		if (is_usual_gateway(&f->key.server))
