@@ -7,6 +7,7 @@
 
 #include "base/strbuf.h"
 #include "base/xalloc.h"
+#include "correlate/defects.h"
 #include "correlate/run.h"
 
 /* A packet may be on its way for so long; nothing is sent again so soon. */
@@ -356,6 +357,8 @@ static void add_next_hop(const struct scene *s, const struct run *run,
 		return;
 	fact_set_mac(fact, FIELD_NEXT_HOP_MAC, used);
 	ip = next_hop_ip(s, run, used);
+	if (defects_hide_class(s, CAPTURE_ROLE_VM, TRAFFIC_ARP))
+		return; /* what the guest has learned since */
 	if (!ip || !newer_mac(s, ip, used, first_ns, &now) ||
 	    spoke_after(s, ip, used, first_ns) ||
 	    just_resolved(s, run, ip, used)) {

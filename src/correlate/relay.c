@@ -350,12 +350,14 @@ static void note_twins(const struct relay *r)
 	}
 }
 
-/* Packets that no relay leaves as they are: others' IPv6 has no number that it
- * would change. */
-static bool is_telling(const struct flow *f)
+/* Packets that no relay leaves as they are: others have no number that it would
+ * change. */
+static bool is_telling(const struct flow *f, const struct try *try)
 {
 	return f->key.protocol == PROTOCOL_TCP ||
-	       (f->key.protocol == PROTOCOL_ICMP && addr_is_v4(&f->key.server));
+	       (f->key.protocol == PROTOCOL_ICMP &&
+	        addr_is_v4(&f->key.server)) ||
+	       (f->key.protocol == PROTOCOL_DNS && try->ip_id != 0);
 }
 
 static void note_keys(const struct scene *s, struct hash_table *keys)
@@ -366,7 +368,8 @@ static void note_keys(const struct scene *s, struct hash_table *keys)
 		if (s->points[i].role != CAPTURE_ROLE_VM)
 			continue;
 		for (uint32_t j = 0; j < t->n_tries; j++)
-			if (is_telling(&t->flows[t->tries[j].flow]))
+			if (is_telling(&t->flows[t->tries[j].flow],
+			               &t->tries[j]))
 				hash_table_add(keys, t->tries[j].key, 0);
 	}
 }
@@ -380,7 +383,7 @@ static bool shows_packets(const struct observation *o,
 	for (uint32_t i = 0; i < t->n_tries; i++) {
 		size_t pos = 0;
 
-		if (is_telling(&t->flows[t->tries[i].flow]) &&
+		if (is_telling(&t->flows[t->tries[i].flow], &t->tries[i]) &&
 		    hash_table_find(keys, t->tries[i].key, &pos) !=
 		            HASH_TABLE_NONE)
 			return true;

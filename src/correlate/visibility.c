@@ -240,6 +240,20 @@ bool visibility_alive(const struct visibility *v, const struct in6_addr *ip)
 	return set_has(&v->alive, behind_ip(0, ip));
 }
 
+/* A gateway whose address is not known may be the peer itself, if that is near:
+ * few links are smaller than a /24. */
+static bool may_be(const struct scene *s, const struct gateway *gw,
+                   const struct in6_addr *peer)
+{
+	if (gw->has_ip || !addr_is_v4(peer))
+		return false;
+	for (size_t i = 0; i < s->guest.n_ips; i++)
+		if (addr_is_v4(&s->guest.ips[i]) &&
+		    addr_v4(&s->guest.ips[i]) >> 8 == addr_v4(peer) >> 8)
+			return true;
+	return false;
+}
+
 /* Behind a router or NAT: only what has to leave the guest's link. */
 static enum relevance relevance_behind_hop(const struct scene *s,
                                            const struct flow *f)
@@ -261,7 +275,8 @@ static enum relevance relevance_behind_hop(const struct scene *s,
 		break;
 	}
 	for (size_t i = 0; i < s->guest.n_gateways; i++)
-		if (s->guest.gateways[i].has_mac &&
+		if (!may_be(s, &s->guest.gateways[i], peer) &&
+		    s->guest.gateways[i].has_mac &&
 		    mac_equal(s->guest.gateways[i].mac, scene_next_hop(s, f)))
 			return RELEVANCE_YES;
 	return RELEVANCE_UNKNOWN;
