@@ -205,3 +205,12 @@ void chains_build(struct scene *s)
 	free(b.links);
 	hash_table_free(&b.index);
 }
+
+const struct sighting *chain_at(const struct scene *s, const struct chain *c,
+                                enum capture_role role)
+{
+	for (uint32_t i = 0; i < c->n; i++)
+		if (s->points[s->sightings[c->first + i].point].role == role)
+			return &s->sightings[c->first + i];
+	return NULL;
+}

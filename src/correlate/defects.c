@@ -115,16 +115,6 @@ static void find_one_way(struct scene *s, struct observation *o)
 	}
 }
 
-static const struct sighting *sighting_of(const struct scene *s,
-                                          const struct chain *c,
-                                          enum capture_role role)
-{
-	for (uint32_t i = 0; i < c->n; i++)
-		if (s->points[s->sightings[c->first + i].point].role == role)
-			return &s->sightings[c->first + i];
-	return NULL;
-}
-
 static bool has_point(const struct scene *s, const struct chain *c,
                       uint32_t point)
 {
@@ -178,7 +168,7 @@ static void note_crossings(struct finder *f)
 
 	for (size_t i = 0; i < s->n_chains; i++) {
 		const struct chain *c = &s->chains[i];
-		const struct sighting *vm = sighting_of(s, c, CAPTURE_ROLE_VM);
+		const struct sighting *vm = chain_at(s, c, CAPTURE_ROLE_VM);
 
 		for (uint32_t j = 0; vm && j < c->n; j++)
 			note_crossing(f, s->sightings[c->first + j].point,
@@ -339,7 +329,7 @@ void defects_find(struct scene *s)
 	note_crossings(&f);
 	for (size_t i = 0; i < s->n_chains; i++) {
 		const struct chain *c = &s->chains[i];
-		const struct sighting *vm = sighting_of(s, c, CAPTURE_ROLE_VM);
+		const struct sighting *vm = chain_at(s, c, CAPTURE_ROLE_VM);
 
 		if (flow_at(s, &s->sightings[c->first])->key.protocol ==
 		    PROTOCOL_UDP)

@@ -38,22 +38,10 @@ static const struct sighting *seen_at(const struct scene *s,
 	return NULL;
 }
 
-static const struct sighting *seen_at_guest(const struct scene *s,
-                                            const struct chain *c)
-{
-	for (uint32_t i = 0; i < c->n; i++) {
-		const struct sighting *at = &s->sightings[c->first + i];
-
-		if (s->points[at->point].role == CAPTURE_ROLE_VM)
-			return at;
-	}
-	return NULL;
-}
-
 const struct sighting *try_reference(const struct scene *s,
                                      const struct chain *c)
 {
-	const struct sighting *at = seen_at_guest(s, c);
+	const struct sighting *at = chain_at(s, c, CAPTURE_ROLE_VM);
 
 	for (uint32_t i = 0; i < s->n_path && !at; i++)
 		at = seen_at(s, c, s->path[i]);
@@ -108,7 +96,7 @@ static struct steps make_steps(const struct visibility *v,
 	};
 
 	st.points[0] = NO_POINT;
-	st.seen[0] = seen_at_guest(s, c);
+	st.seen[0] = chain_at(s, c, CAPTURE_ROLE_VM);
 	for (uint32_t i = 0; i < s->n_points && st.points[0] == NO_POINT; i++)
 		if (s->points[i].role == CAPTURE_ROLE_VM)
 			st.points[0] = i;

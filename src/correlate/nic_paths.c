@@ -38,16 +38,6 @@ size_t scene_nic_of_ip(const struct scene *s, const struct in6_addr *ip)
 	return 0;
 }
 
-static const struct sighting *at_guest(const struct scene *s,
-                                       const struct chain *c)
-{
-	for (uint32_t i = 0; i < c->n; i++)
-		if (s->points[s->sightings[c->first + i].point].role ==
-		    CAPTURE_ROLE_VM)
-			return &s->sightings[c->first + i];
-	return NULL;
-}
-
 static void count(const struct flow *fv, const struct try *vm,
                   const struct flow *fh, const struct try *host,
                   struct counts *n)
@@ -64,7 +54,7 @@ static void count(const struct flow *fv, const struct try *vm,
 static void count_chain(const struct scene *s, const struct chain *c,
                         struct counts counts[][SCENE_POINTS_MAX])
 {
-	const struct sighting *vm = at_guest(s, c);
+	const struct sighting *vm = chain_at(s, c, CAPTURE_ROLE_VM);
 	const struct flow_table *tv;
 	const struct try *try;
 	size_t nic;

@@ -50,16 +50,6 @@ typedef struct nesting nestings[SCENE_POINTS_MAX];
 /* Stamps so coarse tell no round trips apart. */
 #define COARSE_TICK_NS 1000
 
-static const struct sighting *sighting_at(const struct scene *s,
-                                          const struct chain *c,
-                                          enum capture_role role)
-{
-	for (uint32_t i = 0; i < c->n; i++)
-		if (s->points[s->sightings[c->first + i].point].role == role)
-			return &s->sightings[c->first + i];
-	return NULL;
-}
-
 /* Nested round trips: the point nearer to the client waits longer. */
 static void vote_distance(struct distance *d, const struct try *vm,
                           const struct try *host, bool from_guest)
@@ -161,7 +151,7 @@ static void collect_votes(const struct scene *s, struct votes *votes,
 {
 	for (size_t i = 0; i < s->n_chains; i++) {
 		const struct chain *c = &s->chains[i];
-		const struct sighting *vm = sighting_at(s, c, CAPTURE_ROLE_VM);
+		const struct sighting *vm = chain_at(s, c, CAPTURE_ROLE_VM);
 
 		if (!vm)
 			continue;
@@ -340,7 +330,7 @@ static void find_outside(struct scene *s)
 
 	for (size_t i = 0; i < s->n_chains; i++) {
 		const struct chain *c = &s->chains[i];
-		const struct sighting *vm = sighting_at(s, c, CAPTURE_ROLE_VM);
+		const struct sighting *vm = chain_at(s, c, CAPTURE_ROLE_VM);
 
 		for (uint32_t j = 0; vm && j < c->n; j++) {
 			const struct sighting *h = &s->sightings[c->first + j];

@@ -148,16 +148,6 @@ static void note_hints(struct reach *r, const struct observation *o)
 	}
 }
 
-static const struct sighting *at_guest(const struct scene *s,
-                                       const struct chain *c)
-{
-	for (uint32_t i = 0; i < c->n; i++)
-		if (s->points[s->sightings[c->first + i].point].role ==
-		    CAPTURE_ROLE_VM)
-			return &s->sightings[c->first + i];
-	return NULL;
-}
-
 /* Did the guest answer, where it had the time to? */
 static void note_answer(struct reach *r, const struct sighting *at,
                         bool off_link)
@@ -187,7 +177,7 @@ static void note_inbound(struct reach *r, const struct chain *c)
 {
 	const struct scene *s = r->scene;
 	const struct flow_key *k = &sighting_flow(s, try_reference(s, c))->key;
-	const struct sighting *guest = at_guest(s, c);
+	const struct sighting *guest = chain_at(s, c, CAPTURE_ROLE_VM);
 	int on_link = scene_on_link(s, &k->client);
 	uint32_t bit = 1u << k->protocol;
 

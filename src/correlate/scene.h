@@ -384,6 +384,10 @@ void align_run(struct scene *s);
 /** chains_build() - The same try at all points */
 void chains_build(struct scene *s);
 
+/** chain_at() - The first sighting of @c in a capture of @role, or NULL */
+const struct sighting *chain_at(const struct scene *s, const struct chain *c,
+                                enum capture_role role);
+
 /** tunnel_title() - "VXLAN 100"; owned by the caller; NULL for no tunnel */
 char *tunnel_title(const struct tunnel *t);
 
