@@ -682,6 +682,42 @@ START_TEST(a_few_tries_beside_what_works_say_nothing)
 }
 END_TEST
 
+/* The guest is asked and answers; what it asks itself is lost. */
+static bool same_way(bool something_passes)
+{
+	struct in6_addr a, b;
+
+	send_echo(EVERYWHERE, -100, ECHO_REQUEST, &other, &stranger, 0);
+	for (uint16_t i = 0; i < END_MS / 1000; i++) {
+		send_echo(EVERYWHERE, i * 1000, ECHO_REQUEST, &other, &guest,
+		          i);
+		send_echo(EVERYWHERE, i * 1000 + 2, ECHO_REPLY, &guest, &other,
+		          i);
+	}
+	send_echo(EVERYWHERE, END_MS, ECHO_REQUEST, &other, &stranger, 0);
+	connection_works(AT_HOST, 9000, &stranger, &other, 80);
+	if (something_passes)
+		connection_works(EVERYWHERE, 9000, &guest, &other, 80);
+	syns(AT_VM, &guest, &server, 443);
+	syns(AT_VM, &guest, &stranger, 444);
+	analyse_tapes();
+	a = fact_get(find_fact(FACT_KIND_TCP, 443), FIELD_LABEL_WAY).ip;
+	b = fact_get(find_fact(FACT_KIND_TCP, 444), FIELD_LABEL_WAY).ip;
+	return addr_equal(&a, &b);
+}
+
+START_TEST(where_nothing_passes_all_fails_on_one_way)
+{
+	ck_assert(same_way(false));
+}
+END_TEST
+
+START_TEST(where_something_passes_each_peer_is_a_way)
+{
+	ck_assert(!same_way(true));
+}
+END_TEST
+
 START_TEST(what_the_host_never_shows_is_not_lost_there)
 {
 	const struct fact *f;
@@ -1012,6 +1048,8 @@ int main(void)
 		two_tries_in_a_second_say_nothing,
 		a_few_tries_each_are_enough_together,
 		a_few_tries_beside_what_works_say_nothing,
+		where_nothing_passes_all_fails_on_one_way,
+		where_something_passes_each_peer_is_a_way,
 		what_the_host_never_shows_is_not_lost_there,
 		who_is_not_behind_the_host_is_not_lost_there,
 		a_host_capture_that_ends_early_shows_nothing_later,

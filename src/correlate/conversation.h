@@ -7,6 +7,7 @@
 
 #include "correlate/chance.h"
 #include "correlate/reach.h"
+#include "correlate/ways.h"
 
 #define NO_CHAIN UINT32_MAX
 
@@ -59,6 +60,7 @@ struct sorter {
 	uint32_t n_ports;
 	uint32_t *older; /* by chain */
 	struct chance chance;
+	struct ways ways;
 };
 
 /** conversations_count_failures() - What fails how often, before it is asked

@@ -82,6 +82,7 @@ static struct fact *add_fact(const struct sorter *so,
 	struct fact *f = facts_add(s->incident->facts, kinds[key->protocol]);
 
 	exchange_describe(s, so->visibility, key, role, f);
+	ways_set_label(&so->ways, s, key, role, f);
 	reach_describe(so->reach, key, f);
 	return f;
 }
@@ -418,9 +419,14 @@ static void sort_chain(struct sorter *so, uint32_t i)
 		if (cv->n_worked++ == 0)
 			cv->first_ns = c->host_ns;
 		cv->last_ns = c->host_ns;
+		ways_note(&so->ways, s, &key, role, true, c->host_ns);
 		break;
 	case TRY_STATE_REFUSED:
+		ways_note(&so->ways, s, &key, role, true, c->host_ns);
+		add_failure(so, cv, i);
+		break;
 	case TRY_STATE_FAILED:
+		ways_note(&so->ways, s, &key, role, false, c->host_ns);
 		add_failure(so, cv, i);
 		break;
 	}
@@ -457,4 +463,5 @@ void exchanges_judge(struct scene *s)
 	hash_table_free(&so.index);
 	free(so.ports);
 	hash_table_free(&so.port_index);
+	ways_free(&so.ways);
 }

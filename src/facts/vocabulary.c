@@ -504,6 +504,10 @@ static const struct field_info fields[FIELD_COUNT] = {
 	                         "the guest and the other address"),
 	[FIELD_LABEL_ADDRESS] =
 		ROW(ALL_KINDS, "address", LABEL, "the address asked for"),
+	[FIELD_LABEL_WAY] =
+		ROW(ALL_KINDS, "way", LABEL,
+	            "what nothing passes any more: all of the guest's, that of "
+	            "one next hop, or else the peer"),
 	[FIELD_LABEL_NEXT_HOP] = ROW(ALL_KINDS, "next_hop", LABEL,
 	                             "who the frame must reach on the link"),
 	[FIELD_LABEL_SERVER] =
