@@ -164,8 +164,8 @@ static void add_samples(const struct bill *b, const struct toll *t,
 	if (b->before != NO_POINT)
 		claim_add_numbers(c, CLAIM_IP_ID, t->ids, t->n_samples);
 	c->what = text_copy(b->before == NO_POINT
-	                            ? "some that had to be sent again"
-	                            : "some of the segments that are lost");
+	                            ? "segments sent again (examples)"
+	                            : "lost segments (examples)");
 }
 
 static void add_evidence(const struct bill *b, const struct toll *t,
@@ -189,7 +189,7 @@ static void add_evidence(const struct bill *b, const struct toll *t,
 	far.twin = near.claim;
 	add_samples(b, t, add_claim(b, t, b->before, &far.claim));
 	add_claim(b, t, b->before, &far.control)->what =
-		text_copy("others of the same way");
+		text_copy("other segments that way");
 	fact_add_evidence(f, &far);
 }
 

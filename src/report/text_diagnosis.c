@@ -189,7 +189,7 @@ static void put_end(const struct incident *incident, bool known,
 	char text[ADDR_TEXT_MAX];
 	const struct incident_nic *nic = known ? nic_of(incident, ip) : NULL;
 
-	strbuf_puts(out, known ? addr_text(ip, text) : "?");
+	strbuf_puts(out, known ? addr_text(ip, text) : "peers");
 	if (nic && nic->has_mac)
 		strbuf_printf(out, " %s", mac_text(nic->mac, text));
 	if (nic)
