@@ -90,7 +90,17 @@ static void cite_all(struct cited *cited, const struct diagnosis *list,
 	}
 }
 
-/* An absence proves nothing where its control shows nothing either. */
+/* An absence proves nothing without a control, and where that, or what is absent,
+ * is nowhere to be seen. */
+static bool proves_something(const struct incident *incident,
+                             const struct evidence *e)
+{
+	if (incident->claims[e->claim].count > 0)
+		return true;
+	return e->control >= 0 && incident->claims[e->control].count > 0 &&
+	       (e->twin < 0 || incident->claims[e->twin].count > 0);
+}
+
 static void drop_uncontrolled(const struct incident *incident,
                               struct diagnosis *list, size_t n)
 {
@@ -99,9 +109,7 @@ static void drop_uncontrolled(const struct incident *incident,
 		size_t kept = 0;
 
 		for (size_t j = 0; j < d->n_evidence; j++) {
-			int32_t control = d->evidence[j].control;
-
-			if (control < 0 || incident->claims[control].count > 0)
+			if (proves_something(incident, &d->evidence[j]))
 				d->evidence[kept++] = d->evidence[j];
 		}
 		d->n_evidence = kept;
