@@ -137,6 +137,7 @@ static uint64_t crossing(const struct scene *s, uint32_t point,
 	const struct in6_addr *peer = out ? &f->key.server : &f->key.client;
 	uint64_t hash = hash_bytes(peer, sizeof(*peer));
 
+	hash = hash_mix(hash, scene_nic_of_flow(s, f));
 	return hash_mix(hash_mix(hash, point), (uint64_t) class);
 }
 

@@ -15,7 +15,8 @@ size_t scene_nic_of_flow(const struct scene *s, const struct flow *f)
 {
 	for (size_t i = 0; i < s->guest.n_macs; i++)
 		if (mac_equal(f->client_mac, s->guest.macs[i]) ||
-		    mac_equal(f->server_mac, s->guest.macs[i]))
+		    mac_equal(f->server_mac, s->guest.macs[i]) ||
+		    mac_equal(f->next_hop, s->guest.macs[i]))
 			return i;
 	return 0;
 }

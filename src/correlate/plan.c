@@ -253,11 +253,23 @@ struct near_ips {
 	uint32_t n;
 };
 
+bool scene_is_near(const struct scene *s, const struct in6_addr *ip)
+{
+	int on_link = scene_on_link(s, ip);
+
+	if (!addr_is_v4(ip) || on_link >= 0)
+		return addr_is_v4(ip) && on_link == 1;
+	for (size_t i = 0; i < s->guest.n_ips; i++)
+		if (addr_is_v4(&s->guest.ips[i]) &&
+		    addr_v4(&s->guest.ips[i]) >> 8 == addr_v4(ip) >> 8)
+			return true;
+	return false;
+}
+
 static void note_near(const struct scene *s, const struct in6_addr *ip,
                       struct near_ips *near)
 {
-	if (!addr_is_v4(ip) || scene_on_link(s, ip) != 1 ||
-	    scene_is_guest_ip(s, ip) ||
+	if (!scene_is_near(s, ip) || scene_is_guest_ip(s, ip) ||
 	    (near->n > 0 && addr_equal(ip, &near->ip)))
 		return;
 	near->ip = *ip;

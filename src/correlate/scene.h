@@ -298,6 +298,10 @@ struct mac scene_next_hop(const struct scene *s, const struct flow *f);
 /** scene_on_link() - Is @ip on the guest's own link?  -1: not known */
 int scene_on_link(const struct scene *s, const struct in6_addr *ip);
 
+/** scene_is_near() - Is the IPv4 address @ip on the guest's link, or, where that
+ * is not known, likely to be: few links are smaller than a /24? */
+bool scene_is_near(const struct scene *s, const struct in6_addr *ip);
+
 /** scene_is_gateway() - Is @ip a gateway of the guest? */
 bool scene_is_gateway(const struct scene *s, const struct in6_addr *ip);
 

@@ -91,10 +91,10 @@ static bool is_answer_hidden(const struct visibility *v, const struct scene *s,
 	if (!from_guest || s->points[at->point].role == CAPTURE_ROLE_VM ||
 	    !s->aligned || !has_guest_capture(s))
 		return false;
-	/* The guest sent it, and its own capture lacks it. */
+	/* The guest sent it, and its own capture lacks it: of a sibling's answer
+	 * only what is known to come by a point is missing there. */
 	for (uint32_t i = 0; i < s->n_path; i++)
-		if (visibility_relevance(v, c, s->path[i], true) ==
-		            RELEVANCE_YES &&
+		if (visibility_comes_by(v, c, s->path[i]) &&
 		    visibility_could_see(v, s->path[i], back, class, c->host_ns,
 		                         timeout_ns))
 			return false;

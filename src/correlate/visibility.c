@@ -240,20 +240,6 @@ bool visibility_alive(const struct visibility *v, const struct in6_addr *ip)
 	return set_has(&v->alive, behind_ip(0, ip));
 }
 
-/* A gateway whose address is not known may be the peer itself, if that is near:
- * few links are smaller than a /24. */
-static bool may_be(const struct scene *s, const struct gateway *gw,
-                   const struct in6_addr *peer)
-{
-	if (gw->has_ip || !addr_is_v4(peer))
-		return false;
-	for (size_t i = 0; i < s->guest.n_ips; i++)
-		if (addr_is_v4(&s->guest.ips[i]) &&
-		    addr_v4(&s->guest.ips[i]) >> 8 == addr_v4(peer) >> 8)
-			return true;
-	return false;
-}
-
 /* Behind a router or NAT: only what has to leave the guest's link. */
 static enum relevance relevance_behind_hop(const struct scene *s,
                                            const struct flow *f)
@@ -274,8 +260,9 @@ static enum relevance relevance_behind_hop(const struct scene *s,
 	default:
 		break;
 	}
+	/* A gateway whose address is not known may be the peer itself. */
 	for (size_t i = 0; i < s->guest.n_gateways; i++)
-		if (!may_be(s, &s->guest.gateways[i], peer) &&
+		if ((s->guest.gateways[i].has_ip || !scene_is_near(s, peer)) &&
 		    s->guest.gateways[i].has_mac &&
 		    mac_equal(s->guest.gateways[i].mac, scene_next_hop(s, f)))
 			return RELEVANCE_YES;
@@ -374,6 +361,21 @@ enum relevance visibility_relevance(const struct visibility *v,
 		return relevance_behind_hop(s, f);
 	return relevance_on_bridge(v, chain, f, &t->tries[at->try], point,
 	                           reply);
+}
+
+bool visibility_comes_by(const struct visibility *v, const struct chain *chain,
+                         uint32_t point)
+{
+	const struct scene *s = v->scene;
+	const struct sighting *at = &s->sightings[chain->first];
+	const struct flow_table *t = &s->points[at->point].track.flows;
+	const struct flow *f = &t->flows[t->tries[at->try].flow];
+
+	if (visibility_relevance(v, chain, point, true) != RELEVANCE_YES)
+		return false;
+	return scene_hop(s, scene_nic_of_flow(s, f), point) ||
+	       set_has(&v->behind, behind_ip(point, &f->key.server)) ||
+	       set_has(&v->behind, behind_mac(point, scene_next_hop(s, f)));
 }
 
 /* Does the capture record @class about then?  Nobody leaves DNS out who takes

@@ -36,6 +36,11 @@ enum relevance visibility_relevance(const struct visibility *v,
                                     const struct chain *chain, uint32_t point,
                                     bool reply);
 
+/** visibility_comes_by() - Does the answer to @chain pass @point for certain: is
+ * its server known to be behind it? */
+bool visibility_comes_by(const struct visibility *v, const struct chain *chain,
+                         uint32_t point);
+
 /**
  * visibility_could_see() - Would @point have shown a packet of the guest?
  * @direction:	the packet's
