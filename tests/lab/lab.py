@@ -16,6 +16,7 @@ sys.dont_write_bytecode = True
 import netns  # noqa: E402
 import relays  # noqa: E402
 import scenario  # noqa: E402
+import vm  # noqa: E402
 
 TOOLS = ['ip', 'nft', 'tcpdump', 'dumpcap', 'tshark', 'editcap', 'mergecap', 'ping', 'gzip', 'zstd',
          'conntrack', 'curl', 'arping', 'dig', 'nc', 'dnsmasq', 'dhclient', 'nginx', 'unshare', 'ethtool']
@@ -123,7 +124,8 @@ def main():
         print(f'skipped: {reason}')
         return 77
     for name in list(names):
-        lacks = relays.missing(scenario.ALL[name][2].get('engine'))
+        wants = scenario.ALL[name][2]
+        lacks = vm.missing() if wants.get('boots') else relays.missing(wants.get('engine'))
         if lacks:
             print(f'{name}: skipped: needs {", ".join(lacks)}')
             names.remove(name)

@@ -7,6 +7,8 @@ import subprocess
 import tempfile
 import time
 
+import vm
+
 NEEDS = {'qemu': ['qemu-system-x86_64', 'setpriv'], 'passt': ['pasta'], 'passt-same': ['pasta']}
 ORIGIN = {'qemu': ", user-mode NAT by QEMU's libslirp", 'passt': ', user-mode NAT by passt',
           'passt-same': ', user-mode NAT by passt'}
@@ -54,6 +56,9 @@ def start(w, forwards=(), ping=False):
     """The guest gets a NIC and the way out; `forwards` are (port of the host, port of the guest)."""
     resolver(w.router.ip)
     w.host.ns.sysctl(ipv4__ping_group_range='0 2147483647' if ping else '1 0')
+    if w.boots:
+        w.guest = vm.user(w, forwards)
+        return
     command, handle = (qemu if w.engine == 'qemu' else passt)(w, forwards)
     with w.host.ns:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,

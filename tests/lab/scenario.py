@@ -12,6 +12,7 @@ import capture
 import programs
 import relays
 import traffic
+import vm
 from topology import World
 from variety import Variety
 
@@ -49,11 +50,11 @@ class Several:
 
 class Scenario(Variety):
     def __init__(self, name, seed, attempt, mode='bridged', point='uplink', seconds=None, quiet=False, overlap=False,
-                 apart=False, engine=None):
+                 apart=False, engine=None, boots=False):
         self.name, self.seed, self.mode, self.point = name, seed, mode, point
         self.rng = rng = random.Random(f'{seed}/{name}' + (f'/{attempt}' if attempt > 1 else ''))
         random.seed(rng.random())
-        self.w = World(rng, mode, overlap=overlap, engine=engine)
+        self.w = World(rng, mode, overlap=overlap, engine=engine, boots=boots)
         self.programs = programs.Programs(f'{seed}/{name}/{attempt}/programs')
         self.has_leases = self.relays = False
         self.pinged = None
@@ -85,6 +86,11 @@ class Scenario(Variety):
 
     def at(self, when, machine, function, *args, **named):
         """`when` seconds after both captures have begun (before, if negative)."""
+        if machine is self.w.vm and self.w.boots:
+            command = vm.command(function, *args, **named)
+            if command:
+                self.actions.append((when, None, lambda: self.w.guest.type(command)))
+            return
         self.actions.append((when, machine, lambda: function(*args, **named)))
 
     def avoid(self, *addresses):
@@ -150,7 +156,7 @@ class Scenario(Variety):
         names.update({'www.example.com': '203.0.113.80', 'api.example.com': '203.0.113.81',
                       'repo.example.org': '203.0.113.80', 'time.example.net': '203.0.113.10'})
         self.names = names
-        for machine in (w.vm, w.s1, w.s2, w.net, w.host, *w.guests):
+        for machine in (*([] if w.boots else [w.vm]), w.s1, w.s2, w.net, w.host, *w.guests):
             traffic.in_thread(machine.ns, traffic.ssh_server, '0.0.0.0', 22)
             if machine is not w.host:
                 self.http(machine, '0.0.0.0', 80,
@@ -283,6 +289,11 @@ class Scenario(Variety):
         """Starts the captures of a role; the returned function gives {name: path} once they have been stopped."""
         if role == 'host' and not self.apart:
             return self.take_points(folder)
+        if role == 'vm' and self.w.boots:
+            dump = vm.Dump(self.w.guest, os.path.join(folder, 'vm.pcap'), self.snaplen['vm'])
+            self.offset = self.drift = 0
+            self.expect(offset_s=round(dump.offset_s, 3))
+            return dump, lambda: {'vm': dump.path}
         space, interfaces = (self.w.vm.ns, self.devices) if role == 'vm' else (self.w.host.ns, self.points(self.point))
         options = {'snaplen': self.snaplen[role], 'nano': self.nano[role], 'expression': self.filters[role],
                    'more': self.more[role]}
@@ -333,6 +344,8 @@ class Scenario(Variety):
         self.services()
         time.sleep(1.0)
         self.programs.check()
+        if self.w.boots:
+            self.w.guest.ready()
         self.w.flush_neighbours()
         scheduled, self.actions = self.actions, []
         self.background(-1.6, last + 1.2)
@@ -427,6 +440,8 @@ class Scenario(Variety):
         with open(os.path.join(target, 'expect.json'), 'w', encoding='utf-8') as file:
             json.dump(expected, file, indent=1, ensure_ascii=False)
             file.write('\n')
+        if self.w.boots:
+            counts.append(f'booted in {self.w.guest.boot_s:.1f} s')
         return ', '.join(counts)
 
 
@@ -462,4 +477,5 @@ import scenarios_points  # noqa: E402,F401
 import scenarios_programs  # noqa: E402,F401
 import scenarios_usernat  # noqa: E402,F401
 import scenarios_v6  # noqa: E402,F401
+import scenarios_vm  # noqa: E402,F401
 import synthetic  # noqa: E402,F401

@@ -2,6 +2,7 @@
 import ipaddress
 
 import relay
+import vm
 from netns import Namespace, link
 
 GUEST_OUIS = ['52:54:00', '00:50:56', '00:0c:29', '08:00:27', '00:15:5d', 'bc:24:11', '00:16:3e']
@@ -35,10 +36,12 @@ class World:
     of relays.py gives the guest its NIC).  Machines: vm (the guest), nic (the
     hand-off between the guest and its port), host, g1 and g2 (other guests), switch,
     router, s1 and s2 (LAN servers), net (the internet) and noise (many devices that
-    only raw frames are made for).
+    only raw frames are made for).  With `boots` the guest is no namespace but a QEMU
+    that boots (vm.py).
     """
 
-    def __init__(self, rng, mode, guests=2, overlap=False, engine=None):
+    def __init__(self, rng, mode, guests=2, overlap=False, engine=None, boots=False):
+        self.boots, self.guest = boots, None
         self.rng, self.mode, self.engine, self.used_macs = rng, mode, engine, set()
         prefix = rng.choice([f'192.168.{rng.randint(1, 99)}', f'10.{rng.randint(1, 200)}.{rng.randint(0, 250)}',
                              f'172.{rng.randint(21, 31)}.{rng.randint(0, 250)}'])
@@ -143,18 +146,24 @@ class World:
             host.ip(f'addr add {self.vm_prefix}.1/24 brd + dev {self.bridge_name}')
             if self.mode != 'host-only':
                 host.sysctl(ipv4__ip_forward=1)
-        vm_port = 'fe' + self.vm.mac[2:]
-        link(self.vm.ns, 'eth0', self.vm.mac, self.nic.ns, 'in', self.machine_mac())
-        link(host, self.port_name, vm_port, self.nic.ns, 'out', self.machine_mac())
-        self.nic.ns.ip('link set in master pass', 'link set out master pass', 'link set in up', 'link set out up')
-        host.ip(f'link set {self.port_name} master {self.bridge_name}', f'link set {self.port_name} up')
         default = None if self.mode == 'host-only' else self.gateway
-        self.address(self.vm, 'eth0', f'{self.vm.ip}/24', default)
+        if self.boots:
+            self.guest = vm.bridged(self)
+        else:
+            self.guest_port(host, default)
         for number, guest in enumerate(self.guests):
             port = f'vnet{20 + number}'
             link(guest.ns, 'eth0', guest.mac, host, port, 'fe' + guest.mac[2:])
             host.ip(f'link set {port} master {self.bridge_name}', f'link set {port} up')
             self.address(guest, 'eth0', f'{guest.ip}/24', default)
+
+    def guest_port(self, host, default):
+        vm_port = 'fe' + self.vm.mac[2:]
+        link(self.vm.ns, 'eth0', self.vm.mac, self.nic.ns, 'in', self.machine_mac())
+        link(host, self.port_name, vm_port, self.nic.ns, 'out', self.machine_mac())
+        self.nic.ns.ip('link set in master pass', 'link set out master pass', 'link set in up', 'link set out up')
+        host.ip(f'link set {self.port_name} master {self.bridge_name}', f'link set {self.port_name} up')
+        self.address(self.vm, 'eth0', f'{self.vm.ip}/24', default)
 
     def lan_machine(self, name, mac, ip):
         """One more machine in the LAN."""

@@ -85,6 +85,10 @@ def http_client(address, port, paths, host='', source=None, gap=0.1, timeout=3.0
                         return
                     answer += piece
                 head, body = answer.split(b'\r\n\r\n', 1)
+                if b'content-length:' not in head.lower():
+                    while sock.recv(65536):
+                        pass
+                    return
                 length = int(head.lower().split(b'content-length:')[1].split(b'\r\n')[0])
                 while len(body) < length:
                     piece = sock.recv(65536)
