@@ -236,7 +236,7 @@ class Dump:
 # What it does: the lab's clients (traffic.py, programs.py) by name, as commands of busybox
 
 def http_client(address, port, paths, host='', source=None, gap=0.1, timeout=3.0):
-    return '; '.join(f'wget -q -T {timeout:.0f} -O /dev/null http://{address}:{port}{path}; sleep {gap:.2f}' for path in paths)
+    return '; '.join(f'timeout {timeout:.0f} wget -q -O /dev/null http://{address}:{port}{path}; sleep {gap:.2f}' for path in paths)
 
 
 def dns_client(address, names, tries=2, timeout=1.5, port=53, both=False):
@@ -246,10 +246,6 @@ def dns_client(address, names, tries=2, timeout=1.5, port=53, both=False):
 def ssh_client(address, port, keys, gap, timeout=3.0):
     return (f'(echo SSH-2.0-dropbear_2022.83; for key in $(seq {keys}); do sleep {gap:.2f}; echo $key-$key-$key; done)'
             f' | nc {address} {port}')
-
-
-def udp_client(address, port, count, gap, size=48, timeout=1.0):
-    return f'for n in $(seq {count}); do head -c {size} /dev/urandom | timeout 1 nc -u {address} {port}; sleep {gap:.2f}; done'
 
 
 def connect(address, port, hold=6.0, times=1, gap=0.5):
@@ -263,9 +259,7 @@ def ping(address, count, gap=0.5, size=56, wait=1, more=()):
 
 
 def nc(address, port, data, *options):
-    if '-z' in options:
-        return f'nc -z -w 2 {address} {port}'
-    return f'head -c {len(data)} /dev/urandom | timeout {1 if "-u" in options else 5} nc {"-u " if "-u" in options else ""}{address} {port}'
+    return f'head -c {len(data)} /dev/urandom | timeout 5 nc {address} {port}' if '-u' not in options else None
 
 
 def dig(server, name, *options):
@@ -275,7 +269,7 @@ def dig(server, name, *options):
 def run(*command):
     if command[0] == 'ping':
         return ' '.join(command)
-    return '; '.join(f'wget -q -T 4 -O /dev/null {word}' for word in command if word.startswith('http://'))
+    return '; '.join(f'timeout 4 wget -q -O /dev/null {word}' for word in command if word.startswith('http://'))
 
 
 def run_with_names(resolver, domain, *command):
@@ -290,11 +284,11 @@ def send_dhcp(mac, message):
     return 'udhcpc -f -n -q -t 3 -i eth0 -s /bin/true'
 
 
-CLIENTS = {function.__name__: function for function in (http_client, dns_client, ssh_client, udp_client, connect, ping, nc, dig,
+CLIENTS = {function.__name__: function for function in (http_client, dns_client, ssh_client, connect, ping, nc, dig,
                                                         run, run_with_names, forget_neighbour, send_dhcp)}
 
 
 def command(function, *arguments, **named):
-    """The same for a guest of its own; None for what only a namespace can do."""
+    """The same for the guest; None for what busybox has no client for."""
     client = CLIENTS.get(function.__name__)
     return client(*arguments, **named) if client else None
