@@ -292,7 +292,6 @@ class Scenario(Variety):
         if role == 'vm' and self.w.boots:
             dump = vm.Dump(self.w.guest, os.path.join(folder, 'vm.pcap'), self.snaplen['vm'])
             self.offset = self.drift = 0
-            self.expect(offset_s=round(dump.offset_s, 3))
             return dump, lambda: {'vm': dump.path}
         space, interfaces = (self.w.vm.ns, self.devices) if role == 'vm' else (self.w.host.ns, self.points(self.point))
         options = {'snaplen': self.snaplen[role], 'nano': self.nano[role], 'expression': self.filters[role],
@@ -422,6 +421,8 @@ class Scenario(Variety):
             files = {'host': files['host'], 'vm': files['host']}
         elif self.swap_roles:
             files = {'host': files['vm'], 'vm': files['host']}
+        if self.w.boots:
+            self.expect(offset_s=vm.ahead_s(files) if self.mode == 'bridged' else None)
         counts = []
         for role, path in files.items():
             name = os.path.join(target, role + '.' + path.rsplit('.', 1)[1])
@@ -436,7 +437,8 @@ class Scenario(Variety):
             counts.append(f'{os.path.basename(name)} {os.path.getsize(name) // 1024} KiB')
         expected = {key: value for key, value in self.expected.items() if value is not None}
         expected['origin'] = ('captured in network namespaces of a Linux kernel with tcpdump by tests/lab '
-                              f'(seed {self.seed})' + relays.ORIGIN.get(self.w.engine, '')) + self.synthetic
+                              f'(seed {self.seed})' + relays.ORIGIN.get(self.w.engine, '')
+                              + (vm.ORIGIN if self.w.boots else '')) + self.synthetic
         with open(os.path.join(target, 'expect.json'), 'w', encoding='utf-8') as file:
             json.dump(expected, file, indent=1, ensure_ascii=False)
             file.write('\n')

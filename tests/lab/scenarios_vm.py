@@ -6,6 +6,11 @@ from scenarios import echo
 from scenarios_l4 import synack_lost
 
 
+def small(s, function, *arguments):
+    s.compression = {'host': 'zst', 'vm': 'zst'}
+    function(s, *arguments)
+
+
 def healthy(s):
     """On a tap in the host's bridge, from where others also come to it."""
     w = s.w
@@ -18,11 +23,11 @@ def healthy(s):
         s.check(role, f'dns.flags.response == 1 && ip.dst == {w.vm.ip}', '>= 2')
 
 
-add('healthy-vm-tap', "A guest that QEMU emulates, its virtio NIC at a tap in the host's bridge; everything works.", healthy,
+add('healthy-vm-tap', "A guest that QEMU emulates, its virtio NIC at a tap in the host's bridge; everything works.", small, healthy,
     point='port+uplink', boots=True)
 add('tcp-synack-lost-vm-tap', "A server's SYN-ACKs are at the uplink and not at the tap of a guest that QEMU emulates.",
-    synack_lost, point='port+uplink', boots=True)
-add('healthy-vm-user', "A guest that QEMU emulates, behind QEMU's user-mode NAT; everything works.", scenarios_usernat.healthy, True,
-    engine='qemu', mode='user-nat', boots=True)
+    small, synack_lost, point='port+uplink', boots=True)
+add('healthy-vm-user', "A guest that QEMU emulates, behind QEMU's user-mode NAT; everything works.", small,
+    scenarios_usernat.healthy, True, engine='qemu', mode='user-nat', boots=True)
 add('usernat-no-answer-vm-user', "A server drops one port: the SYNs of QEMU's user-mode NAT stay unanswered like those of the guest that "
-    'it emulates.', scenarios_usernat.no_answer, engine='qemu', mode='user-nat', boots=True)
+    'it emulates.', small, scenarios_usernat.no_answer, engine='qemu', mode='user-nat', boots=True)

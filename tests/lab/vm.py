@@ -1,20 +1,25 @@
 """A real guest: QEMU emulates a PC that boots Debian's kernel and busybox; the lab types into its serial line."""
 import fcntl
+import functools
 import json
+import lzma
 import os
 import re
 import shutil
 import socket
+import statistics
 import struct
 import subprocess
 import tempfile
 import threading
 import time
 
+import capture
 import traffic
 
 NEEDS = ['qemu-system-x86_64', 'setpriv', 'apt-get', 'apt-cache', 'dpkg-deb', 'cpio']
 KERNEL, BUSYBOX = 'linux-image-cloud-amd64', 'busybox-static'
+ORIGIN = "; the guest is a Debian kernel that QEMU emulates, captured by QEMU's filter-dump"
 MODULES = ['failover', 'net_failover', 'virtio_ring', 'virtio', 'virtio_pci_legacy_dev', 'virtio_pci_modern_dev', 'virtio_pci',
            'virtio_net']
 PAGES = [180, 900, 2400, 5200]
@@ -59,22 +64,28 @@ def unpacked(package, folder):
     return folder
 
 
-def write(path, text, mode=0o644):
+def find(root, wanted, inside=''):
+    """The file of this name, in a folder whose name ends with `inside`."""
+    return next((os.path.join(folder, wanted) for folder, _, names in os.walk(root)
+                 if wanted in names and folder.endswith(inside)), None)
+
+
+def write(path, content, mode=0o644):
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, 'w', encoding='latin-1') as file:
-        file.write(text)
+    with open(path, 'wb') as file:
+        file.write(content if isinstance(content, bytes) else content.encode())
     os.chmod(path, mode)
 
 
-def initramfs(kernel, busybox, path):
+def initramfs(kernel, busybox, target):
     with tempfile.TemporaryDirectory(dir=cache()) as root:
         for name in ('bin', 'lib', 'proc', 'dev', 'etc'):
             os.mkdir(os.path.join(root, name))
-        shutil.copy(os.path.join(busybox, 'bin/busybox'), os.path.join(root, 'bin/busybox'))
-        for folder, _, names in os.walk(os.path.join(kernel, 'lib/modules')):
-            for name in names:
-                if name.removesuffix('.ko') in MODULES:
-                    shutil.copy(os.path.join(folder, name), os.path.join(root, 'lib', name))
+        shutil.copy(find(busybox, 'busybox', 'bin'), os.path.join(root, 'bin/busybox'))
+        for name in MODULES:
+            path = find(kernel, name + '.ko') or find(kernel, name + '.ko.xz')
+            with (lzma.open if path.endswith('.xz') else open)(path, 'rb') as module:
+                write(os.path.join(root, 'lib', name + '.ko'), module.read())
         write(os.path.join(root, 'init'), INIT.format(modules=' '.join(MODULES)), 0o755)
         write(os.path.join(root, 'bin/keys'), KEYS, 0o755)
         write(os.path.join(root, 'www/index.html'), '<html><body><h1>It works</h1></body></html>\n' * 6)
@@ -83,11 +94,11 @@ def initramfs(kernel, busybox, path):
         names = subprocess.run(['find', '.'], cwd=root, check=True, capture_output=True).stdout
         made = subprocess.run(['cpio', '-o', '-H', 'newc', '--quiet', '-R', '0:0'], cwd=root, input=names, check=True,
                               capture_output=True).stdout
-    with open(path + '.new', 'wb') as file:
-        file.write(made)
-    os.rename(path + '.new', path)
+    write(f'{target}.{os.getpid()}', made)
+    os.rename(f'{target}.{os.getpid()}', target)
 
 
+@functools.cache
 def boot_files():
     """(kernel, initramfs), downloaded and made where they are not yet."""
     os.makedirs(cache(), exist_ok=True)
@@ -95,10 +106,9 @@ def boot_files():
     package = re.search(r'Depends: (linux-image-\S+)', said).group(1)
     kernel = unpacked(package, os.path.join(cache(), package))
     busybox = unpacked(BUSYBOX, os.path.join(cache(), BUSYBOX))
-    path = os.path.join(cache(), 'initramfs')
-    initramfs(kernel, busybox, path)
-    boot = os.path.join(kernel, 'boot')
-    return next(os.path.join(boot, name) for name in os.listdir(boot) if name.startswith('vmlinuz')), path
+    ramdisk = os.path.join(cache(), 'initramfs')
+    initramfs(kernel, busybox, ramdisk)
+    return find(kernel, 'vmlinuz-' + package.removeprefix('linux-image-')), ramdisk
 
 
 def missing():
@@ -109,7 +119,7 @@ def missing():
         return lacks
     try:
         boot_files()
-    except (OSError, AttributeError, StopIteration, subprocess.SubprocessError):
+    except (OSError, AttributeError, subprocess.SubprocessError):
         return [f"Debian's {KERNEL} and {BUSYBOX}, which could not be downloaded"]
     return []
 
@@ -121,7 +131,7 @@ class Guest:
 
     def __init__(self, w, netdev, handles=()):
         kernel, ramdisk = boot_files()
-        self.mac, self.began = w.vm.mac, None
+        self.mac = w.vm.mac
         near, far = socket.socketpair()
         near.settimeout(30)
         self.monitor = near.makefile('rw')
@@ -143,9 +153,8 @@ class Guest:
         self.reply()  # the greeting
         self.order('qmp_capabilities')
         threading.Thread(target=self.listen, daemon=True).start()
+        self.began = time.time()
         self.order('cont')
-        while not self.began:
-            self.reply()
 
     def listen(self):
         while piece := self.process.stdout.read(4096):
@@ -159,12 +168,10 @@ class Guest:
             raise RuntimeError(f'the guest does not boot: {self.said[-300:].decode(errors="replace")}')
 
     def reply(self):
-        """What QEMU says next; it tells when the emulated machine, whose clock that starts, begins to run."""
+        """What QEMU says next."""
         message = json.loads(self.monitor.readline() or '{}')
         if not message or 'error' in message:
             raise RuntimeError(f'QEMU: {message.get("error", self.said[-300:])}')
-        if message.get('event') == 'RESUME':
-            self.began = message['timestamp']['seconds'] + message['timestamp']['microseconds'] / 1e6
         return message
 
     def order(self, name, **arguments):
@@ -196,7 +203,7 @@ class Dump:
     """QEMU's own capture of the guest's NIC.
 
     Its time stamps are the emulated machine's clock, which began with 0, and the
-    whole second in which the capture began: `offset_s` is how far they are ahead.
+    whole second in which the capture began: they are ahead by some seconds.
     """
 
     def __init__(self, guest, path, snaplen=None):
@@ -206,8 +213,6 @@ class Dump:
         os.chmod(path, 0o666)
         for folder in (os.path.dirname(path), os.path.dirname(os.path.dirname(path))):
             os.chmod(folder, 0o711)
-        time.sleep(max(0, 1.02 - time.time() % 1) if time.time() % 1 > 0.7 else 0)  # all of it in one second
-        self.offset_s = int(time.time()) - guest.began
         guest.order('object-add', **{'qom-type': 'filter-dump'}, id='dump', netdev='net', file=path, maxlen=snaplen or 65536)
 
     def ready(self):
@@ -231,6 +236,14 @@ class Dump:
                 counts[which] += self.mac in (data[begin:begin + 6], data[begin + 6:begin + 12])
             at += 16 + struct.unpack_from('<I', data, at + 8)[0]
         return counts[1] > counts[0]
+
+
+def ahead_s(files):
+    """How far the guest's clock is ahead of the host's, by the pings that are in both files."""
+    sent = [{(row[0], row[1]): float(row[2]) for row in
+             reversed(capture.rows(files[role], 'icmp.type == 8', 'icmp.ident', 'icmp.seq', 'frame.time_epoch'))}
+            for role in ('host', 'vm')]
+    return round(statistics.median(when - sent[0][ping] for ping, when in sent[1].items() if ping in sent[0]), 3)
 
 
 # What it does: the lab's clients (traffic.py, programs.py) by name, as commands of busybox
