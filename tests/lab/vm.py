@@ -227,7 +227,7 @@ class Dump:
             os.replace(self.path + '.plain', self.path)
 
     def headed(self):
-        """QEMU before 8.0 writes the header of virtio-net in front of each frame."""
+        """QEMU 7.2 writes the header of virtio-net in front of each frame of a tap, later versions do not."""
         with open(self.path, 'rb') as file:
             data = file.read()
         at, counts = 24, [0, 0]
