@@ -113,7 +113,7 @@ def unreachable(s, what='port'):
     w = s.w
     if what == 'port':
         target = w.s2.ip
-        s.at(s.when(), w.vm, traffic.udp_client, target, 514, 6, 0.9)
+        s.at(s.when(), w.vm, traffic.udp_client, target, 5140, 6, 0.9)
         code = 3
     else:
         target = '198.51.77.9'

@@ -276,7 +276,7 @@ def lossy(s):
     w = s.w
     w.bridge_drop(f'ether daddr {w.vm.mac} ip protocol tcp tcp flags & (syn | ack) == ack numgen random mod 100 < 8')
     for number in range(5):
-        s.at(1 + 1.7 * number, w.vm, traffic.http_client, w.s1.ip, 80, ['/b/60000'])
+        s.at(1 + 1.7 * number, w.vm, traffic.http_client, w.s1.ip, 80, ['/b/120000'])
     s.audited = False
     s.expect(absent=['l2-duplicate-frames'])
     s.fault('tcp-retrans-loss', 'host', 'to-guest')
