@@ -15,6 +15,19 @@ const char *scene_point_id(const struct scene *s, uint32_t point)
 	return s->incident->captures[o->capture].points[o->point_index].id;
 }
 
+uint32_t scene_guest_point(const struct scene *s)
+{
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_VM)
+			return i;
+	return NO_POINT;
+}
+
+uint32_t scene_point_at_depth(const struct scene *s, uint32_t depth)
+{
+	return depth > 0 ? s->path[depth - 1] : scene_guest_point(s);
+}
+
 static const struct hints no_hints;
 
 static void begin_questions(struct scene *s)

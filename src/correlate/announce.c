@@ -160,14 +160,6 @@ void announce_note(struct scene *s, uint32_t point, const struct packet *p,
 	a->in_ns = host_ns;
 }
 
-static uint32_t vm_point(const struct scene *s)
-{
-	for (uint32_t i = 0; i < s->n_points; i++)
-		if (s->points[i].role == CAPTURE_ROLE_VM)
-			return i;
-	return NO_POINT;
-}
-
 static void limit(const struct scene *s, uint32_t point, struct claim *c,
                   int64_t from_ns, int64_t to_ns)
 {
@@ -233,13 +225,13 @@ bool announce_found(const struct scene *s)
 
 	return a->lost > 0 && g->gap_from == a->found.seq &&
 	       g->gap_to == a->found_seq && s->n_path > 0 &&
-	       vm_point(s) != NO_POINT;
+	       scene_guest_point(s) != NO_POINT;
 }
 
 void announce_fact(struct scene *s, struct fact *f)
 {
 	const struct announce *a = &s->announce;
-	int32_t words = add_first_words(s, f, vm_point(s));
+	int32_t words = add_first_words(s, f, scene_guest_point(s));
 
 	add_missing(s, f, s->path[s->n_path - 1], words);
 	fact_set_number(f, FIELD_NIC_UNHEARD, a->lost);

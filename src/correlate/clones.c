@@ -281,7 +281,7 @@ void clone_fact(struct scene *s, struct fact *f, const struct foreign *x)
 		               .at = CAPTURE_ROLE_VM,
 		               .control = -1,
 		               .twin = -1 };
-	uint32_t guest = nic_guest_point(s);
+	uint32_t guest = scene_guest_point(s);
 
 	fact_set_ip(f, FIELD_NIC_FOREIGN_IP, &x->ip);
 	fact_set_number(f, FIELD_NIC_FOREIGN_FRAMES, (int64_t)x->frames);

@@ -377,12 +377,9 @@ static size_t points_of(const struct scene *s, const struct visibility *v,
                         uint32_t points[SCENE_POINTS_MAX + 1])
 {
 	const struct sighting *ref = try_reference(s, run->chains[0]);
-	uint32_t guest = NO_POINT;
+	uint32_t guest = scene_guest_point(s);
 	size_t n = 0;
 
-	for (uint32_t i = 0; i < s->n_points && guest == NO_POINT; i++)
-		if (s->points[i].role == CAPTURE_ROLE_VM)
-			guest = i;
 	if (s->points[ref->point].role == CAPTURE_ROLE_VM)
 		guest = ref->point;
 	if (guest != NO_POINT)

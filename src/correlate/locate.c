@@ -95,13 +95,8 @@ static struct steps make_steps(const struct visibility *v,
 		.timeout_ns = visibility_timeout_ns(protocol),
 	};
 
-	st.points[0] = NO_POINT;
 	st.seen[0] = chain_at(s, c, CAPTURE_ROLE_VM);
-	for (uint32_t i = 0; i < s->n_points && st.points[0] == NO_POINT; i++)
-		if (s->points[i].role == CAPTURE_ROLE_VM)
-			st.points[0] = i;
-	if (st.seen[0])
-		st.points[0] = st.seen[0]->point;
+	st.points[0] = st.seen[0] ? st.seen[0]->point : scene_guest_point(s);
 	for (int reply = 0; reply < 2; reply++)
 		st.relevance[reply][0] = st.points[0] == NO_POINT
 		                                 ? RELEVANCE_UNKNOWN

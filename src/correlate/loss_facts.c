@@ -326,16 +326,6 @@ static void take_samples(struct toll *to, const struct peer_loss *from)
 	}
 }
 
-static uint32_t point_at_depth(const struct scene *s, uint32_t depth)
-{
-	if (depth > 0)
-		return s->path[depth - 1];
-	for (uint32_t i = 0; i < s->n_points; i++)
-		if (s->points[i].role == CAPTURE_ROLE_VM)
-			return i;
-	return NO_POINT;
-}
-
 static void bill_gap(struct scene *s, const struct losses *l,
                      enum path_direction direction, uint32_t after,
                      uint32_t before)
@@ -346,10 +336,10 @@ static void bill_gap(struct scene *s, const struct losses *l,
 	struct bill b = {
 		.scene = s,
 		.direction = direction,
-		.after = point_at_depth(s, after),
-		.before = point_at_depth(s, before),
-		.place = path_place(s, 0, point_at_depth(s, inner),
-		                    point_at_depth(s, outer)),
+		.after = scene_point_at_depth(s, after),
+		.before = scene_point_at_depth(s, before),
+		.place = path_place(s, 0, scene_point_at_depth(s, inner),
+		                    scene_point_at_depth(s, outer)),
 		.by_size = g->smallest_lost > g->largest_passed,
 	};
 

@@ -102,23 +102,11 @@ static bool has_to_cross(const struct merge *m, const struct passing *at,
 	return passes_by(m, at, depth);
 }
 
-static uint32_t point_at(const struct merge *m, uint32_t depth)
-{
-	const struct scene *s = m->scene;
-
-	if (depth > 0)
-		return s->path[depth - 1];
-	for (uint32_t i = 0; i < s->n_points; i++)
-		if (s->points[i].role == CAPTURE_ROLE_VM)
-			return i;
-	return NO_POINT;
-}
-
 /* May the capture lack what the network has not lost? */
 static bool is_hidden(const struct merge *m, const struct passing *at,
                       uint32_t depth)
 {
-	uint32_t point = point_at(m, depth);
+	uint32_t point = scene_point_at_depth(m->scene, depth);
 	const struct observation *o = &m->scene->points[point];
 
 	return o->track.seen[at->class].count == 0 ||

@@ -230,14 +230,6 @@ struct claim *nic_frames(const struct scene *s, uint32_t point, int32_t *index)
 	return own_frames(s, point, &whole, false, index);
 }
 
-uint32_t nic_guest_point(const struct scene *s)
-{
-	for (uint32_t i = 0; i < s->n_points; i++)
-		if (s->points[i].role == CAPTURE_ROLE_VM)
-			return i;
-	return NO_POINT;
-}
-
 static void add_outage_evidence(struct scene *s, struct fact *f,
                                 const struct outage *at, uint32_t outer)
 {
@@ -250,7 +242,7 @@ static void add_outage_evidence(struct scene *s, struct fact *f,
 		                 .at = CAPTURE_ROLE_HOST,
 		                 .twin = -1,
 		                 .control = -1 };
-	uint32_t guest = nic_guest_point(s);
+	uint32_t guest = scene_guest_point(s);
 
 	own_frames(s, guest, at, false, &vm.claim);
 	fact_add_evidence(f, &vm);
@@ -269,7 +261,7 @@ static void add_outage(struct scene *s, struct fact *f)
 	if (!s->outages_known)
 		count_whole(s, all);
 	outer = outer_point(s, all);
-	if (outer == NO_POINT || nic_guest_point(s) == NO_POINT ||
+	if (outer == NO_POINT || scene_guest_point(s) == NO_POINT ||
 	    goes_elsewhere(s, all, outer))
 		return;
 	at = &all[outer];
@@ -283,7 +275,7 @@ static void add_outage(struct scene *s, struct fact *f)
 	fact_set_bool(f, FIELD_NIC_BEFORE, at->seen);
 	fact_set_enum(f, FIELD_LOST_PLACE,
 	              inner == NO_POINT ? PLACE_GUEST_HOST_PATH : PLACE_HOST);
-	f->after = scene_point_id(s, inner == NO_POINT ? nic_guest_point(s)
+	f->after = scene_point_id(s, inner == NO_POINT ? scene_guest_point(s)
 	                                               : inner);
 	f->before = scene_point_id(s, outer);
 	if (at->seen && s->outages_known)

@@ -287,6 +287,13 @@ bool scene_open_tunnel(const struct scene *s, uint32_t capture,
 /** scene_point_id() - "host:0/2" of a point; lives as long as the incident */
 const char *scene_point_id(const struct scene *s, uint32_t point);
 
+/** scene_guest_point() - The first point of the guest's captures, or NO_POINT */
+uint32_t scene_guest_point(const struct scene *s);
+
+/** scene_point_at_depth() - The point so many steps from the guest on the path;
+ * at depth 0 scene_guest_point() */
+uint32_t scene_point_at_depth(const struct scene *s, uint32_t depth);
+
 /** scene_is_guest_ip(), scene_is_guest_mac() - Is it one of the guest's? */
 bool scene_is_guest_ip(const struct scene *s, const struct in6_addr *ip);
 bool scene_is_guest_mac(const struct scene *s, struct mac mac);
@@ -437,9 +444,6 @@ void exchanges_judge(struct scene *s);
 
 /** clone_fact() - Into @f: what tells of @x */
 void clone_fact(struct scene *s, struct fact *f, const struct foreign *x);
-
-/** nic_guest_point() - A point of the guest's captures, or NO_POINT */
-uint32_t nic_guest_point(const struct scene *s);
 
 /** nic_frames() - A new claim of the guest's frames at @point; sets its index */
 struct claim *nic_frames(const struct scene *s, uint32_t point, int32_t *index);
