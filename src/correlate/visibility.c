@@ -378,17 +378,30 @@ bool visibility_comes_by(const struct visibility *v, const struct chain *chain,
 	       set_has(&v->behind, behind_mac(point, scene_next_hop(s, f)));
 }
 
-/* Does the capture record @class about then?  Nobody leaves DNS out who takes
- * other UDP; but where packets are cut early DNS may not be known as such. */
+/* Nobody leaves DNS out of one point of a capture and not of another; but where
+ * packets are cut early it may not be known as such. */
+static bool records_dns(const struct scene *s, const struct observation *o,
+                        int64_t ts_ns)
+{
+	if (o->missed[TRAFFIC_DNS].count > 0 ||
+	    !second_set_near(&o->track.seen[TRAFFIC_UDP], ts_ns, AROUND_S) ||
+	    (o->track.shortened > 0 &&
+	     s->incident->captures[o->capture].snaplen < DNS_KEPT_BYTES))
+		return false;
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].capture == o->capture &&
+		    second_set_near(&s->points[i].track.seen[TRAFFIC_DNS],
+		                    ts_ns, AROUND_S))
+			return true;
+	return false;
+}
+
+/* Does the capture record @class about then? */
 static bool records(const struct scene *s, const struct observation *o,
                     enum traffic_class class, int64_t ts_ns)
 {
-	if (second_set_near(&o->track.seen[class], ts_ns, AROUND_S))
-		return true;
-	return class == TRAFFIC_DNS && o->missed[TRAFFIC_DNS].count == 0 &&
-	       (o->track.shortened == 0 ||
-	        s->incident->captures[o->capture].snaplen >= DNS_KEPT_BYTES) &&
-	       second_set_near(&o->track.seen[TRAFFIC_UDP], ts_ns, AROUND_S);
+	return second_set_near(&o->track.seen[class], ts_ns, AROUND_S) ||
+	       (class == TRAFFIC_DNS && records_dns(s, o, ts_ns));
 }
 
 bool visibility_could_see(const struct visibility *v, uint32_t point,

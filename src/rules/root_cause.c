@@ -185,6 +185,16 @@ static void add_covers(struct root_causes *roots, const struct rule *rule)
 	}
 }
 
+/* What fails on one way at one place has one cause, whichever of it was tried
+ * first. */
+static bool is_of_one_way(const struct explains *e)
+{
+	for (size_t i = 0; i < e->n_labels; i++)
+		if (e->labels[i] == FIELD_LABEL_WAY)
+			return true;
+	return false;
+}
+
 /* The finding that covers what lies at @place, or FINDING_NONE */
 static size_t covered_by(const struct root_causes *roots, const struct cover *c,
                          const struct fact *fact, int place, int direction)
@@ -199,7 +209,8 @@ static size_t covered_by(const struct root_causes *roots, const struct cover *c,
 	if (at == FINDING_NONE)
 		return FINDING_NONE;
 	start_ns = start_of(&roots->findings->all[c->earliest[at]]);
-	if (start_ns != INT64_MIN && fact_times(fact, &first_ns, &last_ns) &&
+	if (!is_of_one_way(c->explains) && start_ns != INT64_MIN &&
+	    fact_times(fact, &first_ns, &last_ns) &&
 	    first_ns < start_ns - roots->slack_ns)
 		return FINDING_NONE;
 	return c->earliest[at];
