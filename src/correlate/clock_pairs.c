@@ -185,11 +185,10 @@ static struct clock_pair answer_pair(const struct rare *g, const struct rare *h)
 	return pair;
 }
 
-static int64_t relay_time(const struct scene *s, const struct rare *item)
+static const struct flow *flow_of(const struct scene *s,
+                                  const struct rare *item)
 {
-	const struct flow_table *t = &s->points[item->point].track.flows;
-
-	return relay_answer_ns(&t->flows[item->try->flow], item->try);
+	return &s->points[item->point].track.flows.flows[item->try->flow];
 }
 
 /* A relay may answer before the server does. */
@@ -203,8 +202,12 @@ static void add_answers(const struct scene *s, struct clock_pairs *pairs,
 		return;
 	pair = answer_pair(g, h);
 	if (s->points[h->point].relayed) {
-		pair.host_ns = relay_time(s, h);
-		pair.guest_ns = relay_time(s, g);
+		const struct flow *fg = flow_of(s, g), *fh = flow_of(s, h);
+
+		pair.host_ns = relay_answer_ns(fh, h->try);
+		pair.guest_ns = relay_answer_ns(fg, g->try);
+		pair.host_frame = relay_answer_frame(fh, h->try);
+		pair.guest_frame = relay_answer_frame(fg, g->try);
 	}
 	if (pair.host_ns && pair.guest_ns)
 		add_pair(s, pairs, pair);

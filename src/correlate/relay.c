@@ -52,6 +52,12 @@ int64_t relay_answer_ns(const struct flow *f, const struct try *try)
 	return try->answer == TRY_ANSWERED ? try->answer_ns : 0;
 }
 
+uint64_t relay_answer_frame(const struct flow *f, const struct try *try)
+{
+	return f->key.protocol == PROTOCOL_TCP ? f->server_head.first_frame
+	                                       : try->answer_frame;
+}
+
 bool relay_repeats(const struct scene *s, uint32_t point, uint32_t flow)
 {
 	size_t pos = 0;

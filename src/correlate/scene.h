@@ -386,6 +386,9 @@ bool relay_is_reversed(const struct scene *s);
  * connections: its first bytes, or the answer of a query; 0: none */
 int64_t relay_answer_ns(const struct flow *f, const struct try *try);
 
+/** relay_answer_frame() - The frame of that answer, if there is one */
+uint64_t relay_answer_frame(const struct flow *f, const struct try *try);
+
 /** relay_repeats() - Is at least one try of this flow of the guest shown again? */
 bool relay_repeats(const struct scene *s, uint32_t point, uint32_t flow);
 

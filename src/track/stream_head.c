@@ -38,8 +38,10 @@ void stream_head_feed(struct stream_head *h, const struct packet *p)
 		h->closed = at < UINT32_MAX / 2;
 		return;
 	}
-	if (h->n == 0)
+	if (h->n == 0) {
 		h->first_ns = p->ts_ns;
+		h->first_frame = p->frame;
+	}
 	for (uint32_t i = h->n - at;
 	     i < p->payload.left && h->n < STREAM_HEAD_LONG; i++)
 		put_byte(h, p->payload.next[i]);

@@ -19,7 +19,7 @@
 /**
  * struct stream_head - See above; zero-initialised: not known
  * @start:	sequence number of the first byte
- * @first_ns:	when the first byte passed; meaningful if there is one
+ * @first_ns, @first_frame: when the first byte passed; meaningful if there is one
  * @n:		bytes in @all, STREAM_HEAD_LONG at most
  * @first:	hash of the first STREAM_HEAD_SHORT, as soon as @n says so
  * @all:	hash of all of them
@@ -28,6 +28,7 @@
  */
 struct stream_head {
 	int64_t first_ns;
+	uint64_t first_frame;
 	uint64_t first;
 	uint64_t all;
 	uint32_t start;
