@@ -10,9 +10,11 @@
 
 #define MS INT64_C(1000000)
 
-/* Offsets that belong together, with some drift: of what is the same for sure, */
+/* Offsets that belong together, with some drift: of what is the same for sure; a
+ * window that a step of a clock is in is halved */
 #define CLUSTER_NS (200 * MS)
-/* ... and of what is only for the same server. */
+#define HALVINGS 3
+/* Of what is only for the same server */
 #define SHARP_NS (20 * MS)
 
 /* How much the same connection says, and the same query: one may be
@@ -174,9 +176,8 @@ struct cluster {
 	uint32_t second;
 };
 
-static struct cluster find_cluster(const struct ballot *b)
+static struct cluster find_cluster(const struct ballot *b, int64_t width_ns)
 {
-	int64_t width_ns = b->same ? CLUSTER_NS : SHARP_NS;
 	const struct vote *v = b->items;
 	struct cluster best = { .from = 0 };
 
@@ -289,27 +290,54 @@ static bool find_line(const struct ballot *b, const struct cluster *c)
 	       r->line.error_ns <= ERROR_MAX_NS;
 }
 
+/* By what is the same for sure; *@heavy: there is enough of it */
+static bool find_by_same(struct ballot *b, bool *heavy)
+{
+	struct relay *r = b->relay;
+	uint32_t least = r->again ? RELAY_WEIGHT_MIN : WEIGHT_LOW;
+
+	b->same = true;
+	vote_all(b);
+	*heavy = false;
+	for (int i = 0; i <= HALVINGS; i++) {
+		struct cluster c = find_cluster(b, CLUSTER_NS >> i);
+
+		if (c.weight < least)
+			return false;
+		*heavy = true;
+		if (!find_line(b, &c))
+			continue;
+		r->weight += c.weight;
+		if (!r->again)
+			find_client(b, &c);
+		return true;
+	}
+	return false;
+}
+
+/* By what is for the same server and comes as sharply after each other */
+static bool find_by_server(struct ballot *b)
+{
+	struct cluster c;
+
+	b->same = false;
+	vote_all(b);
+	c = find_cluster(b, SHARP_NS);
+	if (c.weight < SHARP_MIN || c.weight < 2 * c.second ||
+	    !find_line(b, &c))
+		return false;
+	find_client(b, &c);
+	return true;
+}
+
 bool relay_find_offset(struct relay *r)
 {
-	struct ballot b = { .relay = r, .same = true };
-	struct cluster c;
-	bool found;
+	struct ballot b = { .relay = r };
+	bool heavy;
+	bool found = find_by_same(&b, &heavy);
 
-	vote_all(&b);
-	c = find_cluster(&b);
-	found = c.weight >= (r->again ? RELAY_WEIGHT_MIN : WEIGHT_LOW);
-	if (found)
-		r->weight += c.weight;
-	if (!found && !r->again) {
-		b.same = false;
-		vote_all(&b);
-		c = find_cluster(&b);
-		found = c.weight >= SHARP_MIN && c.weight >= 2 * c.second;
-	}
-	if (found && !r->again)
-		find_client(&b, &c);
-	if (found)
-		found = find_line(&b, &c);
+	if (!found && !heavy && !r->again)
+		found = find_by_server(&b);
 	free(b.items);
 	return found;
 }
