@@ -239,7 +239,8 @@ void run_add_location(const struct scene *s, const struct run *run,
 	if (!at->known)
 		return;
 	fact_set_enum(f, FIELD_LOST_LEG, at->leg);
-	fact_set_enum(f, FIELD_LOST_PLACE, at->place);
+	if (!at->wide)
+		fact_set_enum(f, FIELD_LOST_PLACE, at->place);
 	fact_set_bool(f, FIELD_LOST_SPLIT, at->split);
 	fact_set_enum(f, FIELD_DIRECTION, at->direction);
 	fact_set_label(f, FIELD_LABEL_DIRECTION, &direction, 1);

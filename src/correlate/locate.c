@@ -140,6 +140,20 @@ static enum traffic_class answer_class(const struct steps *st, uint32_t i)
 	               : TRAFFIC_NDP;
 }
 
+/* Is a point that was blind between these two on the way, so that the gap is in
+ * more than one place? */
+static bool is_wide(const struct steps *st, uint32_t inner, uint32_t outer)
+{
+	for (uint32_t i = inner + 1; i < outer; i++)
+		if (st->relevance[0][i] != RELEVANCE_NO &&
+		    path_place(st->scene, st->nic, st->points[inner],
+		               st->points[i]) != path_place(st->scene, st->nic,
+		                                            st->points[i],
+		                                            st->points[outer]))
+			return true;
+	return false;
+}
+
 static struct location make_gap(const struct steps *st, enum lost_leg leg,
                                 enum path_direction direction, uint32_t after,
                                 uint32_t before)
@@ -152,6 +166,7 @@ static struct location make_gap(const struct steps *st, enum lost_leg leg,
 		.known = true,
 		.leg = leg,
 		.direction = direction,
+		.wide = is_wide(st, inner, outer),
 		.place = path_place(st->scene, st->nic, st->points[inner],
 		                    st->points[outer]),
 		.after = st->points[after],

@@ -27,6 +27,7 @@ enum try_state {
  * struct location - Where it is lost
  * @known:	the rest is meaningful
  * @after, @before: points (indices in the scene), or NO_POINT
+ * @wide:	a point in the gap was blind: it may be another place
  * @split:	the gap spans several places
  */
 struct location {
@@ -36,6 +37,7 @@ struct location {
 	enum place place;
 	uint32_t after;
 	uint32_t before;
+	bool wide;
 	bool split;
 };
 
