@@ -731,6 +731,29 @@ START_TEST(what_the_host_never_shows_is_not_lost_there)
 	expect_unknown(f, FIELD_DIRECTION);
 	ck_assert_int_eq(fact_get(f, FIELD_SEEN_HOST).lo, 0);
 	ck_assert_int_eq(fact_get(f, FIELD_SEEN_HOST).hi, VALUE_MAX);
+	ck_assert_uint_eq(in->blind.n, 1);
+	ck_assert_ptr_nonnull(
+		strstr(in->blind.items[0], " shows no TCP at all, of which "));
+	ck_assert_ptr_nonnull(strstr(in->blind.items[0],
+	                             " has 4 frames: a filter left it out, or "
+	                             "none came there"));
+}
+END_TEST
+
+/* The port shows no TCP, the points past it do: it may be lost on either side. */
+START_TEST(a_gap_with_a_blind_point_has_no_place)
+{
+	const struct fact *f;
+
+	host_capture = HOST_ANY;
+	pings_work();
+	connection_works(AT_BRIDGE | AT_UPLINK, 2000, &other, &server, 80);
+	connection_works(AT_BRIDGE | AT_UPLINK, 9000, &other, &server, 80);
+	syns(AT_VM, &guest, &server, 443);
+	analyse_tapes();
+	f = expect_fact(FACT_KIND_TCP, 443, OUTCOME_FAILED, 4);
+	ck_assert_int_eq(number(f, FIELD_LOST_LEG), LOST_LEG_REQUEST);
+	expect_unknown(f, FIELD_LOST_PLACE);
 }
 END_TEST
 
@@ -1051,6 +1074,7 @@ int main(void)
 		where_nothing_passes_all_fails_on_one_way,
 		where_something_passes_each_peer_is_a_way,
 		what_the_host_never_shows_is_not_lost_there,
+		a_gap_with_a_blind_point_has_no_place,
 		who_is_not_behind_the_host_is_not_lost_there,
 		a_host_capture_that_ends_early_shows_nothing_later,
 		one_ping_in_four_is_lost,

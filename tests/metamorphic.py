@@ -5,7 +5,8 @@
 
 Every sample is diagnosed as it is and transformed.  After a lossless transformation the verdict and the diagnoses
 (rule, place, direction) are the same.  After a lossy one they are the same, or vaguer: inconclusive, some of the
-diagnoses or of their symptoms, or one without its place or direction; or hidden: healthy, and the report says that a
+diagnoses or of their symptoms, or one without its place or direction; or unnamed: inconclusive, and the report has no
+note or limit that says what the files lack; or hidden: healthy, and the report says that a
 file hides something, or the protocol that failed was taken out of a file, so that what was lost before the other file
 is in neither.  Never another fault, never a fault in a healthy pair.  Exit status 1 if anything else happened.
 """
@@ -28,6 +29,7 @@ PCAP_MAGIC = {b'\xd4\xc3\xb2\xa1': ('<', 1000), b'\xa1\xb2\xc3\xd4': ('>', 1000)
 # How the report says that a file lacks something
 HINTS = {'cap-filtered', 'cap-gaps', 'cap-one-way', 'cap-truncated'}
 HIDING = [f'no-{protocol}-{role}' for protocol in ('arp', 'icmp', 'tcp', 'dns') for role in ('host', 'vm')]
+COLUMNS = ('same', 'vaguer', 'unnamed', 'hidden', 'changed')
 ETHERTYPE_AT = {1: 12, 113: 14, 276: 0}
 PAYLOAD_AT = {1: 14, 113: 16, 276: 20}
 
@@ -295,13 +297,15 @@ def weaken(diagnosis):
 
 
 def compare(before, after, name, lossless):
-    """'same', 'vaguer', 'hidden' or 'changed'"""
+    """'same', 'vaguer', 'unnamed', 'hidden' or 'changed'"""
     if before.error or after.error:
         return 'changed'
     if after == before:
         return 'same'
     if lossless:
         return 'changed'
+    if after.verdict == 'inconclusive' and not after.hints:
+        return 'unnamed'
     known = set().union(*map(weaken, before.diagnoses + before.symptoms))
     if after.verdict == 'inconclusive' or (after.diagnoses and set(after.diagnoses) <= known):
         return 'vaguer'
@@ -360,9 +364,9 @@ def main():
     parser.add_argument('-v', '--verbose', action='store_true', help='list all that is not the same')
     run = Run(parser.parse_args())
     counts, listed = run.all()
-    print(f"{str(len(run.pairs)) + ' samples':18}{'same':>8}{'vaguer':>8}{'hidden':>8}{'changed':>8}")
+    print(f"{str(len(run.pairs)) + ' samples':18}" + ''.join(f'{column:>8}' for column in COLUMNS))
     for name, lossless, _ in run.transformations:
-        columns = ''.join(f'{counts[name][column]:8}' for column in ('same', 'vaguer', 'hidden', 'changed'))
+        columns = ''.join(f'{counts[name][column]:8}' for column in COLUMNS)
         print(f"{name + (' ' if lossless else ' *'):18}{columns}")
     print('* lossy')
     print(*listed, sep='\n')

@@ -6,6 +6,7 @@
 
 #include "base/strbuf.h"
 #include "base/xalloc.h"
+#include "correlate/blind.h"
 #include "correlate/scene.h"
 
 const char *scene_point_id(const struct scene *s, uint32_t point)
@@ -139,6 +140,7 @@ struct incident *analyse(struct capture *const *captures,
 	stalls_find(&s);
 	matching_run(&s);
 	exchanges_judge(&s);
+	blind_tell(&s);
 	forgotten_find(&s);
 	address_facts(&s);
 	nic_facts(&s);

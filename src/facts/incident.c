@@ -34,6 +34,13 @@ static void free_nic(struct incident_nic *nic)
 	free(nic->gateways);
 }
 
+static void free_texts(struct incident_texts *texts)
+{
+	for (size_t i = 0; i < texts->n; i++)
+		free(texts->items[i]);
+	free(texts->items);
+}
+
 void incident_free(struct incident *incident)
 {
 	if (!incident)
@@ -45,8 +52,8 @@ void incident_free(struct incident *incident)
 		free_nic(&incident->nics[i]);
 	for (size_t i = 0; i < incident->n_claims; i++)
 		claim_free(&incident->claims[i]);
-	for (size_t i = 0; i < incident->n_limits; i++)
-		free(incident->limits[i]);
+	free_texts(&incident->limits);
+	free_texts(&incident->blind);
 	for (size_t i = 0; i < incident->n_questions; i++)
 		free(incident->questions[i].exchanges);
 	free(incident->questions);
@@ -54,7 +61,6 @@ void incident_free(struct incident *incident)
 	free(incident->nics);
 	free(incident->checked);
 	free(incident->claims);
-	free(incident->limits);
 	facts_free(incident->facts);
 	free(incident);
 }
@@ -95,13 +101,22 @@ struct claim *incident_claim(struct incident *incident, int32_t i)
 	return &incident->claims[i];
 }
 
+static void add_text(struct incident_texts *texts, const char *text)
+{
+	for (size_t i = 0; i < texts->n; i++)
+		if (strcmp(texts->items[i], text) == 0)
+			return;
+	texts->items = xreallocarray(texts->items, texts->n + 1,
+	                             sizeof(*texts->items));
+	texts->items[texts->n++] = text_copy(text);
+}
+
 void incident_add_limit(struct incident *incident, const char *text)
 {
-	for (size_t i = 0; i < incident->n_limits; i++)
-		if (strcmp(incident->limits[i], text) == 0)
-			return;
-	incident->limits =
-		xreallocarray(incident->limits, incident->n_limits + 1,
-	                      sizeof(*incident->limits));
-	incident->limits[incident->n_limits++] = text_copy(text);
+	add_text(&incident->limits, text);
+}
+
+void incident_add_blind(struct incident *incident, const char *text)
+{
+	add_text(&incident->blind, text);
 }

@@ -109,6 +109,11 @@ struct incident_match {
 	uint64_t ambiguous;
 };
 
+struct incident_texts {
+	char **items;
+	size_t n;
+};
+
 struct incident_checked {
 	const char *what; /* "tcp connections of the guest" */
 	uint64_t tried;
@@ -168,8 +173,8 @@ struct incident {
 	size_t n_claims;
 	struct question *questions; /* of the user */
 	size_t n_questions;
-	char **limits; /* tables that were full, in words */
-	size_t n_limits;
+	struct incident_texts limits; /* tables that were full, in words */
+	struct incident_texts blind;  /* where nothing of some class is seen */
 };
 
 struct incident *incident_new(void);
@@ -181,6 +186,10 @@ int32_t incident_add_claim(struct incident *incident, uint32_t capture,
 
 /** incident_add_limit() - Note that a limit was reached (once each) */
 void incident_add_limit(struct incident *incident, const char *text);
+
+/** incident_add_blind() - Note that a point shows nothing of some class (once
+ * each): it matters where the captures do not tell enough */
+void incident_add_blind(struct incident *incident, const char *text);
 
 /** incident_claim() - Claim @i; valid until the next incident_add_claim() */
 struct claim *incident_claim(struct incident *incident, int32_t i);

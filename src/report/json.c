@@ -458,7 +458,7 @@ static json_t *report(const struct report_input *in)
 	set(o, "symptoms", diagnoses(incident, j->symptoms, j->n_symptoms));
 	set(o, "notes", diagnoses(incident, j->notes, j->n_notes));
 	set(o, "next_capture", next_captures(j));
-	set(o, "limits", texts(incident->limits, incident->n_limits));
+	set(o, "limits", texts(j->limits, j->n_limits));
 	return o;
 }
 

@@ -298,11 +298,10 @@ static void unexplained(const struct wrap *w, const struct judgement *j)
 	}
 }
 
-static void limits(const struct wrap *w, const struct incident *incident)
+static void limits(const struct wrap *w, const struct judgement *j)
 {
-	for (size_t i = 0; i < incident->n_limits; i++)
-		wrap_field(w, 0, i ? "" : "Limits", COLUMN,
-		           incident->limits[i]);
+	for (size_t i = 0; i < j->n_limits; i++)
+		wrap_field(w, 0, i ? "" : "Limits", COLUMN, j->limits[i]);
 }
 
 static void next_captures(const struct wrap *w, const struct judgement *j)
@@ -336,6 +335,6 @@ void report_text(const struct report_input *in, struct strbuf *out)
 	captures(&w, in->incident);
 	unexplained(&w, in->judgement);
 	notes(&w, in->judgement);
-	limits(&w, in->incident);
+	limits(&w, in->judgement);
 	next_captures(&w, in->judgement);
 }

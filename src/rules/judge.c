@@ -202,6 +202,23 @@ static char *summarise(const struct judgement *j,
 	return strbuf_steal(&out);
 }
 
+/* Would more captures, or fuller ones, tell more? */
+static bool is_vague(const struct judgement *j)
+{
+	for (size_t i = 0; i < j->n_diagnoses; i++)
+		if (j->diagnoses[i].confidence != CONFIDENCE_HIGH)
+			return true;
+	return j->verdict == VERDICT_INCONCLUSIVE;
+}
+
+static void add_limits(struct judgement *j, const struct incident_texts *texts)
+{
+	j->limits = xreallocarray(j->limits, j->n_limits + texts->n + 1,
+	                          sizeof(*j->limits));
+	for (size_t i = 0; i < texts->n; i++)
+		j->limits[j->n_limits++] = texts->items[i];
+}
+
 struct judgement *judge(const struct rule_set *rules,
                         const struct incident *incident)
 {
@@ -217,6 +234,9 @@ struct judgement *judge(const struct rule_set *rules,
 	j->verdict = decide(j, incident);
 	j->summary = summarise(j, incident);
 	about_answer(j, incident, &findings, roots);
+	add_limits(j, &incident->limits);
+	if (is_vague(j))
+		add_limits(j, &incident->blind);
 	next_captures_add(j, incident, &findings, find_gate(j) != NULL);
 
 	root_causes_free(roots);
@@ -247,5 +267,6 @@ void judgement_free(struct judgement *j)
 	free(j->about);
 	free(j->unexplained);
 	free(j->summary);
+	free(j->limits);
 	free(j);
 }

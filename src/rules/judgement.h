@@ -158,6 +158,9 @@ struct judgement {
 	size_t n_about;
 	struct next_capture *next;
 	size_t n_next;
+	/* What the captures lack; borrowed from the incident */
+	char **limits;
+	size_t n_limits;
 };
 
 /**
