@@ -291,6 +291,19 @@ static bool is_blind_beyond(const struct steps *st, uint32_t last)
 	       s->points[st->points[last]].tunnel.kind == TUNNEL_KIND_NONE;
 }
 
+/* Only the guest's own port shows the guest, and the host has other points: whether
+ * they are on its way out cannot be told. */
+static bool is_way_out_unknown(const struct scene *s)
+{
+	if (s->uplink_seen)
+		return false;
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_HOST &&
+		    !s->points[i].on_path)
+			return true;
+	return false;
+}
+
 /* Whom a relay does not find by ARP it does not ask: without ARP nobody knows. */
 static struct location locate_request(const struct steps *st, uint32_t last,
                                       uint32_t absent)
@@ -311,6 +324,7 @@ static struct location locate_from_guest(const struct steps *st)
 {
 	const struct location unknown = { .known = false };
 	uint32_t last = outermost(st, false), in, absent;
+	struct location at;
 
 	in = innermost(st, true);
 	if (is_dropped(st, in, true))
@@ -347,8 +361,10 @@ static struct location locate_from_guest(const struct steps *st)
 		return unknown;
 	if (is_blind_beyond(st, last))
 		return unknown;
-	return responder(st, place_of_server(st, last),
-	                 PATH_DIRECTION_FROM_GUEST, last);
+	at = responder(st, place_of_server(st, last), PATH_DIRECTION_FROM_GUEST,
+	               last);
+	at.wide = is_way_out_unknown(st->scene);
+	return at;
 }
 
 static struct location locate_to_guest(const struct steps *st)

@@ -27,7 +27,8 @@ enum try_state {
  * struct location - Where it is lost
  * @known:	the rest is meaningful
  * @after, @before: points (indices in the scene), or NO_POINT
- * @wide:	a point in the gap was blind: it may be another place
+ * @wide:	a point that was blind, or may be on the way, is in the gap: the
+ *		place may be another one
  * @split:	the gap spans several places
  */
 struct location {
