@@ -5,7 +5,8 @@
 
 Every sample is diagnosed as it is and transformed.  After a lossless transformation the verdict and the diagnoses
 (rule, place, direction) are the same.  After a lossy one they are the same, or vaguer: inconclusive, some of the
-diagnoses or of their symptoms, or one without its place or direction; or unnamed: inconclusive, and the report has no
+diagnoses or of their symptoms, one without its place or direction, or one that says of itself that what it was before
+cannot be excluded; or unnamed: inconclusive, and the report has no
 note or limit that says what the files lack; or hidden: healthy, and the report says that a
 file hides something, or the protocol that failed was taken out of a file, so that what was lost before the other file
 is in neither.  Never another fault, never a fault in a healthy pair.  Exit status 1 if anything else happened.
@@ -267,6 +268,11 @@ class Result:
         self.error, self.verdict = error, report.get('verdict')
         self.diagnoses = self.named(report.get('diagnoses', []))
         self.symptoms = self.named(report.get('symptoms', []))
+        self.rules = {d['rule'] for d in report.get('diagnoses', [])}
+        # By diagnosis: what the report itself says that it cannot exclude
+        self.doubts = collections.defaultdict(set)
+        for d in report.get('diagnoses', []):
+            self.doubts[self.named([d])[0]] |= {b.split(' cannot be excluded')[0] for b in d['because']}
         self.protocols = {s['proto'] for d in report.get('diagnoses', []) for s in d['subjects']}
         self.hints = sorted({n['rule'] for n in report.get('notes', [])}) + report.get('limits', [])
 
@@ -307,7 +313,8 @@ def compare(before, after, name, lossless):
     if after.verdict == 'inconclusive' and not after.hints:
         return 'unnamed'
     known = set().union(*map(weaken, before.diagnoses + before.symptoms))
-    if after.verdict == 'inconclusive' or (after.diagnoses and set(after.diagnoses) <= known):
+    vaguer = all(d in known or after.doubts[d] & before.rules for d in after.diagnoses)
+    if after.verdict == 'inconclusive' or (after.diagnoses and vaguer):
         return 'vaguer'
     if after.verdict == 'healthy' and before.verdict != 'healthy' and (
             set(after.hints) & HINTS or name in HIDING and before.protocols <= {name.split('-')[1]}):

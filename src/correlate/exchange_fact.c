@@ -56,6 +56,17 @@ static void set_labels(const struct scene *s, const struct flow_key *key,
 	fact_set_label(f, FIELD_LABEL_PROTO, &proto, 1);
 }
 
+static bool guest_shows_icmp(const struct scene *s, bool v4)
+{
+	enum traffic_class class = v4 ? TRAFFIC_ICMP : TRAFFIC_NDP;
+
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_VM &&
+		    s->points[i].track.seen[class].count > 0)
+			return true;
+	return false;
+}
+
 void exchange_describe(const struct scene *s, const struct visibility *v,
                        const struct flow_key *key, enum try_role role,
                        struct fact *f)
@@ -74,6 +85,8 @@ void exchange_describe(const struct scene *s, const struct visibility *v,
 	                                                 : &key->server)));
 	if (s->uplink_seen)
 		fact_set_bool(f, FIELD_UPLINK_SEEN, true);
+	if (guest_shows_icmp(s, addr_is_v4(&key->server)))
+		fact_set_bool(f, FIELD_REFUSALS_SEEN, true);
 	set_server(s, v, key, f);
 	set_labels(s, key, role, f);
 }

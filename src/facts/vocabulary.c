@@ -161,6 +161,10 @@ static const struct field_info fields[FIELD_COUNT] = {
 		"uplink.seen", BOOL,
 		"the host's captures reach farther than the guest's own "
 		"port; unknown where only the guest is seen"),
+	[FIELD_REFUSALS_SEEN] = EXCHANGE(
+		"refusals.seen", BOOL,
+		"the guest's capture has ICMP, so that it would show a refusal "
+		"by it; unknown where it has none"),
 	[FIELD_TRIES] = EXCHANGE("tries", NUMBER, "requests, copies removed"),
 	[FIELD_ANSWERS] =
 		EXCHANGE("answers", NUMBER, "answers that reached the client"),
