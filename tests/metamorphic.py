@@ -53,6 +53,9 @@ class Frame:
     def cut(self, snaplen):
         return Frame(self.interface, self.ns, self.data[:snaplen], self.length, self.options)
 
+    def on(self, interface):
+        return Frame(interface, self.ns, self.data, self.length, self.options)
+
     def shifted(self, ns):
         return Frame(self.interface, self.ns + ns, self.data, self.length, self.options)
 
@@ -237,7 +240,64 @@ def stretched(role, ppm):
     return transform
 
 
-def transformations():
+def split(pair):
+    """Each interface in a file of its own"""
+    files = {}
+    for role, c in pair.items():
+        parts = [[f for f in c.frames if f.interface == i] for i in range(len(c.interfaces))]
+        files[role] = c.path
+        if sum(map(bool, parts)) > 1:
+            files[role] = [write(Capture(True, [c.interfaces[i]], [f.on(0) for f in part]))
+                           for i, part in enumerate(parts) if part]
+    return files
+
+
+def merged(pair):
+    """As if each file had been cut in the middle and put together again: each half is an interface"""
+    def change(c):
+        n = len(c.interfaces)
+        frames = [f.on(f.interface + n * (i >= len(c.frames) // 2)) for i, f in enumerate(c.frames)]
+        return write(Capture(True, c.interfaces * 2, frames))
+    return {role: change(c) for role, c in pair.items()}
+
+
+def addresses(c):
+    """MAC and private IPv4 addresses of a capture with Ethernet headers"""
+    found = set()
+    for f in c.frames:
+        if c.interfaces[f.interface].linktype != 1:
+            continue
+        found |= {mac for mac in (f.data[:6], f.data[6:12]) if not mac[0] & 1}
+        for at in {b'\x08\x00': (26, 30), b'\x08\x06': (28, 38)}.get(f.data[12:14], ()):
+            ip = f.data[at:at + 4]
+            if ip[:1] == b'\x0a' or ip[:2] == b'\xc0\xa8' or (ip[:1] == b'\xac' and ip[1] & 0xf0 == 16):
+                found.add(ip)
+    return found
+
+
+def stranger_in(pairs):
+    """Adds the frames of another sample's guest, as a third machine beyond the host"""
+    guests = [(addresses(p['vm']), p['vm']) for p in pairs if p['vm'].interfaces[0].linktype == 1]
+
+    def transform(pair):
+        c = pair['host']
+        at = len(c.interfaces) - 1
+        known = addresses(c) | addresses(pair['vm'])
+        other = next((g for a, g in guests if a and not a & known), None)
+        if c.interfaces[at].linktype != 1 or not other:
+            return {role: c.path for role, c in pair.items()}
+        shift = c.span()[0] - other.span()[0]
+        more = [f.shifted(shift).on(at) for f in other.frames]
+        frames = sorted(c.frames + more, key=lambda f: f.ns) if is_sorted(c) else c.frames + more
+        return {'host': write(c.having(frames)), 'vm': pair['vm'].path}
+    return transform
+
+
+def is_sorted(c):
+    return all(a.ns <= b.ns for a, b in zip(c.frames, c.frames[1:]))
+
+
+def transformations(pairs):
     """name, lossless, transformation: pair of captures -> bytes by role"""
     yield 'shift-host', True, on('host', lambda c: (f.shifted(3 * 3600 * SECOND) for f in c.frames))
     yield 'shift-vm', True, on('vm', lambda c: (f.shifted(3 * 3600 * SECOND) for f in c.frames))
@@ -250,6 +310,9 @@ def transformations():
     yield 'gzip', True, on_both(lambda c: gzip.compress(write(c), 1))
     yield 'zstd', True, on_both(lambda c: zstd(write(c)))
     yield 'swap', True, lambda pair: {'host': pair['vm'].path, 'vm': pair['host'].path}
+    yield 'split', True, split
+    yield 'merge', True, merged
+    yield 'stranger', False, stranger_in(pairs)
     yield 'snap-96', False, on_both(lambda c: write(c.having(f.cut(96) for f in c.frames)))
     for role in ('host', 'vm'):
         yield f'no-first-{role}', False, on(role, without_time(lambda a, b: a, lambda a, b: a + SECOND))
@@ -288,8 +351,12 @@ class Result:
 
 
 def diagnose(command, files):
-    """FILES: by role"""
-    run = subprocess.run([*command, '-f', 'json', files['host'], files['vm']], capture_output=True, check=False)
+    """FILES: by role, each a list"""
+    if all(len(names) == 1 for names in files.values()):
+        arguments = files['host'] + files['vm']
+    else:
+        arguments = [word for role in ('host', 'vm') for name in files[role] for word in ('--' + role, name)]
+    run = subprocess.run([*command, '-f', 'json', *arguments], capture_output=True, check=False)
     if run.returncode not in (0, 1, 3):
         return Result(error=f'status {run.returncode}: {run.stderr.decode().strip()}')
     return Result(json.loads(run.stdout))
@@ -322,6 +389,14 @@ def compare(before, after, name, lossless):
     return 'changed'
 
 
+def save(folder, role, contents):
+    names = []
+    for i, content in enumerate(contents):
+        names.append(pathlib.Path(folder) / f'{role}{i or ""}')
+        names[-1].write_bytes(content)
+    return names
+
+
 class Run:
     def __init__(self, options):
         self.command = [options.pcapdiag] + (['-R', options.rules] if options.rules else [])
@@ -331,16 +406,15 @@ class Run:
             files = {role: list(folder.glob(role + '.*')) for role in ('host', 'vm')}
             if options.only in folder.name and all(len(f) == 1 for f in files.values()):
                 self.pairs[folder.name] = {role: read(f[0]) for role, f in files.items()}
-        self.transformations = [t for t in transformations() if options.transform in t[0]]
+        self.transformations = [t for t in transformations(list(self.pairs.values())) if options.transform in t[0]]
 
     def result(self, transform, pair):
         with tempfile.TemporaryDirectory() as folder:
             files = {}
             for role, content in transform(pair).items():
-                files[role] = content
+                files[role] = [content]
                 if not isinstance(content, pathlib.Path):
-                    files[role] = pathlib.Path(folder) / role
-                    files[role].write_bytes(content)
+                    files[role] = save(folder, role, content if isinstance(content, list) else [content])
             return diagnose(self.command, files)
 
     def results(self, transform):

@@ -114,6 +114,7 @@ struct incident *analyse(struct capture *const *captures,
 		.n_captures = n,
 		.roles = xcalloc(n, sizeof(*roles)),
 		.steps = xcalloc(n, sizeof(*s.steps)),
+		.joins = xcalloc(n, sizeof(*s.joins)),
 		.incident = incident_new(),
 		.hints = hints ? hints : &no_hints,
 	};
@@ -172,4 +173,7 @@ void scene_free(struct scene *s)
 	free(s->chains);
 	free(s->roles);
 	free(s->steps);
+	for (size_t i = 0; i < s->n_captures; i++)
+		joins_free(&s->joins[i]);
+	free(s->joins);
 }

@@ -214,3 +214,12 @@ const struct sighting *chain_at(const struct scene *s, const struct chain *c,
 			return &s->sightings[c->first + i];
 	return NULL;
 }
+
+const struct sighting *chain_at_point(const struct scene *s,
+                                      const struct chain *c, uint32_t point)
+{
+	for (uint32_t i = 0; i < c->n; i++)
+		if (s->sightings[c->first + i].point == point)
+			return &s->sightings[c->first + i];
+	return NULL;
+}

@@ -2,41 +2,7 @@
 
 #include "correlate/defects.h"
 #include "correlate/relay_path.h"
-
-/* The guest is step 0, the points of the path follow. */
-struct steps {
-	const struct scene *scene;
-	const struct visibility *visibility;
-	const struct chain *chain;
-	uint32_t points[SCENE_POINTS_MAX + 1];
-	const struct sighting *seen[SCENE_POINTS_MAX + 1];
-	enum relevance relevance[2][SCENE_POINTS_MAX + 1]; /* by reply */
-	uint32_t n;
-	size_t nic;
-	enum traffic_class class;
-	int64_t timeout_ns;
-};
-
-static const struct try *try_of(const struct scene *s,
-                                const struct sighting *at)
-{
-	return &s->points[at->point].track.flows.tries[at->try];
-}
-
-static const struct flow *flow_of(const struct scene *s,
-                                  const struct sighting *at)
-{
-	return &s->points[at->point].track.flows.flows[try_of(s, at)->flow];
-}
-
-static const struct sighting *seen_at(const struct scene *s,
-                                      const struct chain *c, uint32_t point)
-{
-	for (uint32_t i = 0; i < c->n; i++)
-		if (s->sightings[c->first + i].point == point)
-			return &s->sightings[c->first + i];
-	return NULL;
-}
+#include "correlate/steps.h"
 
 const struct sighting *try_reference(const struct scene *s,
                                      const struct chain *c)
@@ -44,14 +10,14 @@ const struct sighting *try_reference(const struct scene *s,
 	const struct sighting *at = chain_at(s, c, CAPTURE_ROLE_VM);
 
 	for (uint32_t i = 0; i < s->n_path && !at; i++)
-		at = seen_at(s, c, s->path[i]);
+		at = chain_at_point(s, c, s->path[i]);
 	return at ? at : &s->sightings[c->first];
 }
 
 enum try_role try_role(const struct scene *s, const struct chain *c)
 {
 	const struct sighting *ref = try_reference(s, c);
-	const struct flow *f = flow_of(s, ref);
+	const struct flow *f = sighting_flow(s, ref);
 	/* The guest may have the host's address: there it is the host's. */
 	bool relayed = s->points[ref->point].relayed;
 	bool from = !relayed && scene_is_guest_ip(s, &f->key.client);
@@ -76,156 +42,8 @@ const struct sighting *try_client_end(const struct scene *s,
 	if (try_role(s, c) == TRY_ROLE_FROM_GUEST)
 		return relay_end(s, c, try_reference(s, c));
 	for (uint32_t i = s->n_path; i-- > 0 && !at;)
-		at = seen_at(s, c, s->path[i]);
+		at = chain_at_point(s, c, s->path[i]);
 	return at ? at : try_reference(s, c);
-}
-
-static struct steps make_steps(const struct visibility *v,
-                               const struct scene *s, const struct chain *c)
-{
-	const struct sighting *ref = try_reference(s, c);
-	enum protocol protocol = (enum protocol)flow_of(s, ref)->key.protocol;
-	struct steps st = {
-		.scene = s,
-		.visibility = v,
-		.chain = c,
-		.n = s->n_path + 1,
-		.nic = scene_nic_of_flow(s, flow_of(s, ref)),
-		.class = traffic_class_of_protocol(protocol),
-		.timeout_ns = visibility_timeout_ns(protocol),
-	};
-
-	st.seen[0] = chain_at(s, c, CAPTURE_ROLE_VM);
-	st.points[0] = st.seen[0] ? st.seen[0]->point : scene_guest_point(s);
-	for (int reply = 0; reply < 2; reply++)
-		st.relevance[reply][0] = st.points[0] == NO_POINT
-		                                 ? RELEVANCE_UNKNOWN
-		                                 : RELEVANCE_YES;
-	for (uint32_t i = 0; i < s->n_path; i++) {
-		st.points[i + 1] = s->path[i];
-		st.seen[i + 1] = seen_at(s, c, s->path[i]);
-		for (int reply = 0; reply < 2; reply++)
-			st.relevance[reply][i + 1] =
-				visibility_relevance(v, c, s->path[i], reply);
-	}
-	return st;
-}
-
-static bool answered(const struct steps *st, uint32_t i)
-{
-	return st->seen[i] &&
-	       try_of(st->scene, st->seen[i])->answer != TRY_UNANSWERED;
-}
-
-static bool could_see(const struct steps *st, uint32_t i,
-                      enum path_direction direction, enum traffic_class class,
-                      bool reply)
-{
-	if (st->points[i] == NO_POINT)
-		return false;
-	return visibility_could_see(st->visibility, st->points[i], direction,
-	                            class, st->chain->host_ns,
-	                            reply ? st->timeout_ns : 0);
-}
-
-/* The class of the answer that step @i shows: an error is ICMP. */
-static enum traffic_class answer_class(const struct steps *st, uint32_t i)
-{
-	const struct try *try = try_of(st->scene, st->seen[i]);
-
-	if (try->answer != TRY_REFUSED || try->refusal == REFUSAL_RESET)
-		return st->class;
-	return addr_is_v4(&flow_of(st->scene, st->seen[i])->key.server)
-	               ? TRAFFIC_ICMP
-	               : TRAFFIC_NDP;
-}
-
-/* Is a point that was blind between these two on the way, so that the gap is in
- * more than one place? */
-static bool is_wide(const struct steps *st, uint32_t inner, uint32_t outer)
-{
-	for (uint32_t i = inner + 1; i < outer; i++)
-		if (st->relevance[0][i] != RELEVANCE_NO &&
-		    path_place(st->scene, st->nic, st->points[inner],
-		               st->points[i]) != path_place(st->scene, st->nic,
-		                                            st->points[i],
-		                                            st->points[outer]))
-			return true;
-	return false;
-}
-
-static struct location make_gap(const struct steps *st, enum lost_leg leg,
-                                enum path_direction direction, uint32_t after,
-                                uint32_t before)
-{
-	uint32_t inner = after < before ? after : before;
-	uint32_t outer = after < before ? before : after;
-	const struct observation *o = &st->scene->points[st->points[outer]];
-
-	return (struct location){
-		.known = true,
-		.leg = leg,
-		.direction = direction,
-		.wide = is_wide(st, inner, outer),
-		.place = path_place(st->scene, st->nic, st->points[inner],
-		                    st->points[outer]),
-		.after = st->points[after],
-		.before = st->points[before],
-		/* Beside a point at its own port, the guest's gap is two. */
-		.split = inner == 0 && st->scene->n_path < 2 && !o->relayed,
-	};
-}
-
-/* Would step @i have shown the packet?  An answer of another class than the
- * request is found only where the request is. */
-static bool would_show(const struct steps *st, uint32_t i,
-                       enum path_direction direction, enum traffic_class class,
-                       bool reply)
-{
-	if (st->relevance[reply][i] != RELEVANCE_YES ||
-	    !could_see(st, i, direction, class, reply))
-		return false;
-	return class == st->class || st->seen[i] ||
-	       could_see(st, i, direction, st->class, reply);
-}
-
-/*
- * From step @from on outwards or inwards: the first step that lacks the packet
- * and would have shown it.  @from itself if there is no further one, and UINT32_MAX
- * if that cannot be told.
- */
-static uint32_t first_absent(const struct steps *st, uint32_t from, int by,
-                             enum path_direction direction, bool reply)
-{
-	enum traffic_class class = reply && answered(st, from)
-	                                   ? answer_class(st, from)
-	                                   : st->class;
-	bool unknown = false;
-
-	for (uint32_t i = from + (uint32_t)by; i < st->n; i += (uint32_t)by) {
-		if (st->relevance[reply][i] == RELEVANCE_NO)
-			continue;
-		if (would_show(st, i, direction, class, reply))
-			return i;
-		unknown = true;
-	}
-	return unknown ? UINT32_MAX : from;
-}
-
-static uint32_t outermost(const struct steps *st, bool want_answer)
-{
-	for (uint32_t i = st->n; i-- > 0;)
-		if (want_answer ? answered(st, i) : st->seen[i] != NULL)
-			return i;
-	return UINT32_MAX;
-}
-
-static uint32_t innermost(const struct steps *st, bool want_answer)
-{
-	for (uint32_t i = 0; i < st->n; i++)
-		if (want_answer ? answered(st, i) : st->seen[i] != NULL)
-			return i;
-	return UINT32_MAX;
 }
 
 static struct location responder(const struct steps *st, enum place place,
@@ -262,9 +80,9 @@ static bool is_dropped(const struct steps *st, uint32_t i, bool answer)
 {
 	const struct try *try;
 
-	if (i == UINT32_MAX || i == 0 || !st->seen[i])
+	if (i == NO_STEP || i == 0 || !st->seen[i])
 		return false;
-	try = try_of(st->scene, st->seen[i]);
+	try = sighting_try(st->scene, st->seen[i]);
 	return answer ? try->answer_dropped : try->dropped;
 }
 
@@ -273,7 +91,7 @@ static bool is_dropped(const struct steps *st, uint32_t i, bool answer)
 static enum place place_of_server(const struct steps *st, uint32_t last)
 {
 	const struct flow *f =
-		flow_of(st->scene, try_reference(st->scene, st->chain));
+		sighting_flow(st->scene, try_reference(st->scene, st->chain));
 
 	for (uint32_t i = last + 1; i < st->n; i++)
 		if (st->scene->points[st->points[i]].hop &&
@@ -308,11 +126,11 @@ static bool is_way_out_unknown(const struct scene *s)
 static struct location locate_request(const struct steps *st, uint32_t last,
                                       uint32_t absent)
 {
-	const struct flow *f = flow_of(st->scene, st->seen[last]);
+	const struct flow *f = sighting_flow(st->scene, st->seen[last]);
 	enum relay_sought sought =
 		relay_sought(st->scene, st->points[absent], &f->key.server);
-	struct location gap = make_gap(st, LOST_LEG_REQUEST,
-	                               PATH_DIRECTION_FROM_GUEST, last, absent);
+	struct location gap = steps_gap(
+		st, LOST_LEG_REQUEST, PATH_DIRECTION_FROM_GUEST, last, absent);
 
 	gap.known = sought == RELAY_FOUND;
 	if (sought != RELAY_SOUGHT_IN_VAIN)
@@ -323,41 +141,43 @@ static struct location locate_request(const struct steps *st, uint32_t last,
 static struct location locate_from_guest(const struct steps *st)
 {
 	const struct location unknown = { .known = false };
-	uint32_t last = outermost(st, false), in, absent;
+	uint32_t last = steps_outermost(st, false), in, absent;
 	struct location at;
 
-	in = innermost(st, true);
+	in = steps_innermost(st, true);
 	if (is_dropped(st, in, true))
 		return dropped_at(st, LOST_LEG_REPLY, PATH_DIRECTION_TO_GUEST,
 		                  in);
-	if (in != UINT32_MAX && in > 0) {
-		absent =
-			first_absent(st, in, -1, PATH_DIRECTION_TO_GUEST, true);
-		if (absent == UINT32_MAX || absent == in) {
+	if (in != NO_STEP && in > 0) {
+		absent = steps_first_absent(st, in, -1, PATH_DIRECTION_TO_GUEST,
+		                            true);
+		if (absent == NO_STEP || absent == in) {
 			/* A capture that lacks the guest's own request need
 			 * not have its answer. */
 			if (!st->seen[0] ||
-			    (answer_class(st, in) != st->class &&
-			     !could_see(st, 0, PATH_DIRECTION_TO_GUEST,
-			                answer_class(st, in), true)))
+			    (steps_answer_class(st, in) != st->class &&
+			     !steps_could_see(st, 0, PATH_DIRECTION_TO_GUEST,
+			                      steps_answer_class(st, in),
+			                      true)))
 				return unknown;
 			absent = 0;
 		}
-		return make_gap(st, LOST_LEG_REPLY, PATH_DIRECTION_TO_GUEST, in,
-		                absent);
+		return steps_gap(st, LOST_LEG_REPLY, PATH_DIRECTION_TO_GUEST,
+		                 in, absent);
 	}
-	if (last == UINT32_MAX)
+	if (last == NO_STEP)
 		return unknown;
 	if (is_dropped(st, last, false))
 		return dropped_at(st, LOST_LEG_REQUEST,
 		                  PATH_DIRECTION_FROM_GUEST, last);
-	absent = first_absent(st, last, 1, PATH_DIRECTION_FROM_GUEST, false);
-	if (absent == UINT32_MAX)
+	absent = steps_first_absent(st, last, 1, PATH_DIRECTION_FROM_GUEST,
+	                            false);
+	if (absent == NO_STEP)
 		return unknown;
 	if (absent != last)
 		return locate_request(st, last, absent);
-	if (last == 0 ||
-	    !could_see(st, last, PATH_DIRECTION_TO_GUEST, st->class, true))
+	if (last == 0 || !steps_could_see(st, last, PATH_DIRECTION_TO_GUEST,
+	                                  st->class, true))
 		return unknown;
 	if (is_blind_beyond(st, last))
 		return unknown;
@@ -370,21 +190,21 @@ static struct location locate_from_guest(const struct steps *st)
 static struct location locate_to_guest(const struct steps *st)
 {
 	const struct location unknown = { .known = false };
-	uint32_t last = innermost(st, false), out, absent;
+	uint32_t last = steps_innermost(st, false), out, absent;
 
-	out = outermost(st, true);
+	out = steps_outermost(st, true);
 	if (is_dropped(st, out, true))
 		return dropped_at(st, LOST_LEG_REPLY, PATH_DIRECTION_FROM_GUEST,
 		                  out);
-	if (out != UINT32_MAX) {
-		absent = first_absent(st, out, 1, PATH_DIRECTION_FROM_GUEST,
-		                      true);
-		if (absent == UINT32_MAX || absent == out)
+	if (out != NO_STEP) {
+		absent = steps_first_absent(st, out, 1,
+		                            PATH_DIRECTION_FROM_GUEST, true);
+		if (absent == NO_STEP || absent == out)
 			return unknown;
-		return make_gap(st, LOST_LEG_REPLY, PATH_DIRECTION_FROM_GUEST,
-		                out, absent);
+		return steps_gap(st, LOST_LEG_REPLY, PATH_DIRECTION_FROM_GUEST,
+		                 out, absent);
 	}
-	if (last == UINT32_MAX)
+	if (last == NO_STEP)
 		return unknown;
 	if (is_dropped(st, last, false))
 		return dropped_at(st, LOST_LEG_REQUEST, PATH_DIRECTION_TO_GUEST,
@@ -396,17 +216,18 @@ static struct location locate_to_guest(const struct steps *st)
 		return unknown;
 	if (last == 0)
 		return responder(st, PLACE_GUEST, PATH_DIRECTION_TO_GUEST, 0);
-	absent = first_absent(st, last, -1, PATH_DIRECTION_TO_GUEST, false);
-	if (absent == UINT32_MAX || absent == last)
+	absent = steps_first_absent(st, last, -1, PATH_DIRECTION_TO_GUEST,
+	                            false);
+	if (absent == NO_STEP || absent == last)
 		return unknown;
-	return make_gap(st, LOST_LEG_REQUEST, PATH_DIRECTION_TO_GUEST, last,
-	                absent);
+	return steps_gap(st, LOST_LEG_REQUEST, PATH_DIRECTION_TO_GUEST, last,
+	                 absent);
 }
 
 static bool refused(const struct steps *st, uint32_t i)
 {
 	return st->seen[i] &&
-	       try_of(st->scene, st->seen[i])->answer == TRY_REFUSED;
+	       sighting_try(st->scene, st->seen[i])->answer == TRY_REFUSED;
 }
 
 /* Nobody between two points refuses in a NAT's place but the host. */
@@ -415,7 +236,7 @@ static struct location refused_between(const struct steps *st, uint32_t after,
                                        enum path_direction direction)
 {
 	struct location at =
-		make_gap(st, LOST_LEG_RESPONDER, direction, after, before);
+		steps_gap(st, LOST_LEG_RESPONDER, direction, after, before);
 
 	if (at.place == PLACE_NAT)
 		at.place = PLACE_HOST;
@@ -427,16 +248,18 @@ static bool could_see_refusal(const struct steps *st, uint32_t refused_at,
                               uint32_t absent, enum path_direction back)
 {
 	if (!st->seen[absent] ||
-	    try_of(st->scene, st->seen[refused_at])->refusal == REFUSAL_RESET)
+	    sighting_try(st->scene, st->seen[refused_at])->refusal ==
+	            REFUSAL_RESET)
 		return true;
-	return could_see(st, absent, back, answer_class(st, refused_at), true);
+	return steps_could_see(st, absent, back,
+	                       steps_answer_class(st, refused_at), true);
 }
 
 /* A host that translates refuses with an address of its own. */
 static bool is_by_host(const struct steps *st, uint32_t i)
 {
 	const struct scene *s = st->scene;
-	const struct in6_addr *by = &try_of(s, st->seen[i])->refused_by;
+	const struct in6_addr *by = &sighting_try(s, st->seen[i])->refused_by;
 
 	return s->guest.mode == NETWORK_MODE_NAT &&
 	       (scene_is_outside(s, by) || scene_is_gateway(s, by));
@@ -453,12 +276,12 @@ static struct location locate_refusal(const struct steps *st, bool from_guest)
 	                                       : PATH_DIRECTION_TO_GUEST;
 	enum path_direction back = from_guest ? PATH_DIRECTION_TO_GUEST
 	                                      : PATH_DIRECTION_FROM_GUEST;
-	uint32_t last = UINT32_MAX, absent;
+	uint32_t last = NO_STEP, absent;
 
 	for (uint32_t i = 0; i < st->n; i++)
-		if (refused(st, i) && (from_guest || last == UINT32_MAX))
+		if (refused(st, i) && (from_guest || last == NO_STEP))
 			last = i;
-	if (last == UINT32_MAX)
+	if (last == NO_STEP)
 		return unknown;
 	if (!from_guest && last == 0)
 		return responder(st, PLACE_GUEST, there, 0);
@@ -468,11 +291,12 @@ static struct location locate_refusal(const struct steps *st, bool from_guest)
 		at.place = PLACE_HOST;
 		return at;
 	}
-	absent = first_absent(st, last, from_guest ? 1 : -1, there, false);
-	if (absent == UINT32_MAX)
-		absent =
-			first_absent(st, last, from_guest ? 1 : -1, back, true);
-	if (absent == UINT32_MAX || (absent == last && last == 0))
+	absent =
+		steps_first_absent(st, last, from_guest ? 1 : -1, there, false);
+	if (absent == NO_STEP)
+		absent = steps_first_absent(st, last, from_guest ? 1 : -1, back,
+		                            true);
+	if (absent == NO_STEP || (absent == last && last == 0))
 		return unknown;
 	if (absent == last && is_blind_beyond(st, last))
 		return unknown;
@@ -497,25 +321,25 @@ static struct location locate_stall(const struct steps *st)
 		if (st->points[i] == stall->before)
 			before = i;
 	}
-	return make_gap(st,
-	                stall->from_client ? LOST_LEG_REQUEST : LOST_LEG_REPLY,
-	                from_guest ? PATH_DIRECTION_FROM_GUEST
-	                           : PATH_DIRECTION_TO_GUEST,
-	                after, before);
+	return steps_gap(st,
+	                 stall->from_client ? LOST_LEG_REQUEST : LOST_LEG_REPLY,
+	                 from_guest ? PATH_DIRECTION_FROM_GUEST
+	                            : PATH_DIRECTION_TO_GUEST,
+	                 after, before);
 }
 
 struct location locate(const struct visibility *v, const struct scene *s,
                        const struct chain *c)
 {
-	struct steps st = make_steps(v, s, c);
+	struct steps st = steps_make(v, s, c);
 	bool is_refused =
-		try_of(s, try_client_end(s, c))->answer == TRY_REFUSED;
+		sighting_try(s, try_client_end(s, c))->answer == TRY_REFUSED;
 
 	if (c->stall.stalled)
 		return locate_stall(&st);
 	if (relay_keeps(v, s, c))
-		return make_gap(&st, LOST_LEG_RESPONDER,
-		                PATH_DIRECTION_FROM_GUEST, 0, st.n - 1);
+		return steps_gap(&st, LOST_LEG_RESPONDER,
+		                 PATH_DIRECTION_FROM_GUEST, 0, st.n - 1);
 	switch (try_role(s, c)) {
 	case TRY_ROLE_FROM_GUEST:
 		return is_refused ? locate_refusal(&st, true)
@@ -526,8 +350,9 @@ struct location locate(const struct visibility *v, const struct scene *s,
 	case TRY_ROLE_TO_HOST:
 		return (struct location){
 			/* Else it may have gone on to the guest. */
-			.known = could_see(&st, 0, PATH_DIRECTION_TO_GUEST,
-			                   st.class, false),
+			.known =
+				steps_could_see(&st, 0, PATH_DIRECTION_TO_GUEST,
+			                        st.class, false),
 			.leg = LOST_LEG_RESPONDER,
 			.direction = PATH_DIRECTION_TO_GUEST,
 			.place = PLACE_HOST,

@@ -2,18 +2,16 @@
 
 #define SWITCH_PORTS_MAX 64
 
-/* One interface of the file, or all ports of one switch */
-static void add_interface(struct claim *c, const struct capture *capture,
-                          uint32_t interface)
+/* One interface of the file, or all that are one, or all ports of one switch */
+static void add_interface(struct claim *c, const struct scene *s,
+                          const struct observation *o)
 {
-	bool by_source = capture_interface(capture, interface)->by_source;
-	uint32_t count = capture_interface_count(capture);
+	uint32_t count = capture_interface_count(s->captures[o->capture]);
 	int64_t ids[SWITCH_PORTS_MAX];
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < count && n < SWITCH_PORTS_MAX; i++)
-		if (by_source ? capture_interface(capture, i)->by_source
-		              : i == interface)
+		if (scene_interface_of(s, o->capture, i) == o->interface)
 			ids[n++] = i;
 	if (n < count && n > 0)
 		claim_add_numbers(c, CLAIM_INTERFACE, ids, n);
@@ -52,7 +50,7 @@ struct claim *point_claim(const struct scene *s, uint32_t point, int32_t *index)
 
 	*index = incident_add_claim(s->incident, o->capture, o->point_index);
 	c = incident_claim(s->incident, *index);
-	add_interface(c, s->captures[o->capture], o->interface);
+	add_interface(c, s, o);
 	if (o->ifindex >= 0 && ic->n_points > 1)
 		claim_add_number(c, CLAIM_IFINDEX, o->ifindex);
 	add_tunnel(c, o);

@@ -17,6 +17,7 @@
 #include "correlate/clock_steps.h"
 #include "correlate/clock_stretches.h"
 #include "correlate/doubles.h"
+#include "correlate/joins.h"
 #include "correlate/scene_time.h"
 #include "facts/incident.h"
 #include "track/point.h"
@@ -242,6 +243,8 @@ struct scene {
 	bool same_file;
 	struct guest guest;
 	struct clock_steps *steps;
+	struct joins *joins; /* by capture */
+	bool joined;         /* they are found */
 	struct clock_line clock;
 	int64_t clock_shift_ns;
 	struct clock_stretch stretches[CLOCK_STEPS_MAX + 1];
@@ -271,7 +274,7 @@ struct scene {
 };
 
 /** scene_interface_of() - The interface that stands for @interface: of a switch
- * whose ports are recorded by source, the first */
+ * whose ports are recorded by source, and of those that are one, the first */
 uint32_t scene_interface_of(const struct scene *s, uint32_t capture,
                             uint32_t interface);
 
@@ -401,6 +404,10 @@ void chains_build(struct scene *s);
 /** chain_at() - The first sighting of @c in a capture of @role, or NULL */
 const struct sighting *chain_at(const struct scene *s, const struct chain *c,
                                 enum capture_role role);
+
+/** chain_at_point() - The sighting of @c at @point, or NULL */
+const struct sighting *chain_at_point(const struct scene *s,
+                                      const struct chain *c, uint32_t point);
 
 /** tunnel_title() - "VXLAN 100"; owned by the caller; NULL for no tunnel */
 char *tunnel_title(const struct tunnel *t);

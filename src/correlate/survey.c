@@ -27,7 +27,7 @@ uint32_t scene_interface_of(const struct scene *s, uint32_t capture,
 	const struct capture *c = s->captures[capture];
 
 	if (interface == 0 || !capture_interface(c, interface)->by_source)
-		return interface;
+		return joins_of(&s->joins[capture], interface);
 	for (uint32_t i = 0; i < interface; i++)
 		if (capture_interface(c, i)->by_source)
 			return i;
@@ -139,6 +139,8 @@ static void read_frame(struct scene *s, uint32_t capture,
 
 	read.ts_ns = scene_read_ns(s, capture, frame->number, frame->ts_ns);
 	note_frame(ic, &read);
+	if (!s->joined)
+		joins_note(&s->joins[capture], frame->interface, read.ts_ns);
 	date_steps(&s->steps[capture], &read);
 	if (!ci->supported) {
 		ic->unsupported++;
@@ -262,11 +264,24 @@ void survey_settle(struct scene *s)
 			survey_again(s, i);
 }
 
+/* Where there was no room for all, there may be now. */
+static void join_interfaces(struct scene *s)
+{
+	bool full = s->points_full;
+
+	s->joined = true;
+	s->points_full = false;
+	for (uint32_t i = 0; i < s->n_captures; i++)
+		if (joins_find(&s->joins[i], s->captures[i]) || full)
+			survey_again(s, i);
+}
+
 void survey_run(struct scene *s)
 {
 	s->points = xcalloc(SCENE_POINTS_MAX, sizeof(*s->points));
 	for (uint32_t i = 0; i < s->n_captures; i++)
 		read_capture(s, i);
+	join_interfaces(s);
 	for (uint32_t i = 0; i < s->n_points; i++)
 		if (s->points[i].track.flows.full ||
 		    s->points[i].track.stations.full ||

@@ -378,7 +378,7 @@ bool visibility_comes_by(const struct visibility *v, const struct chain *chain,
 	       set_has(&v->behind, behind_mac(point, scene_next_hop(s, f)));
 }
 
-/* Nobody leaves DNS out of one point of a capture and not of another; but where
+/* Nobody leaves DNS out at one point of a side and not at another; but where
  * packets are cut early it may not be known as such. */
 static bool records_dns(const struct scene *s, const struct observation *o,
                         int64_t ts_ns)
@@ -389,7 +389,7 @@ static bool records_dns(const struct scene *s, const struct observation *o,
 	     s->incident->captures[o->capture].snaplen < DNS_KEPT_BYTES))
 		return false;
 	for (uint32_t i = 0; i < s->n_points; i++)
-		if (s->points[i].capture == o->capture &&
+		if (s->points[i].role == o->role &&
 		    second_set_near(&s->points[i].track.seen[TRAFFIC_DNS],
 		                    ts_ns, AROUND_S))
 			return true;
