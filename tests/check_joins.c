@@ -99,6 +99,41 @@ START_TEST(one_of_two_goes_on)
 }
 END_TEST
 
+/* Two files with one interface each */
+static bool follow(int64_t earlier_last, int64_t later_first)
+{
+	struct joins a = { 0 }, b = { 0 };
+	struct capture *c;
+	bool yes;
+
+	section();
+	named_interface("eth0");
+	packet(0, 1, 6);
+	c = open_file();
+	joins_note(&a, 0, 10);
+	joins_note(&a, 0, earlier_last);
+	joins_note(&b, 0, later_first);
+	joins_note(&b, 0, 90);
+	yes = joins_follow(&a, c, &b, c);
+	ck_assert(!joins_follow(&b, c, &a, c));
+	joins_free(&a);
+	joins_free(&b);
+	capture_close(c);
+	return yes;
+}
+
+START_TEST(a_file_goes_on_in_the_next)
+{
+	ck_assert(follow(20, 20));
+}
+END_TEST
+
+START_TEST(a_file_of_the_same_time_is_another_point)
+{
+	ck_assert(!follow(20, 19));
+}
+END_TEST
+
 START_TEST(nothing_is_known_of_the_others)
 {
 	struct joins j = { 0 };
@@ -118,6 +153,8 @@ int main(void)
 		two_go_on_as_two,
 		two_with_names_go_on_as_two,
 		one_of_two_goes_on,
+		a_file_goes_on_in_the_next,
+		a_file_of_the_same_time_is_another_point,
 		nothing_is_known_of_the_others,
 		NULL,
 	};

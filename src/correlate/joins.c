@@ -126,6 +126,22 @@ uint32_t joins_of(const struct joins *j, uint32_t interface)
 	return interface < j->n ? j->items[interface].with : interface;
 }
 
+bool joins_follow(const struct joins *earlier, const struct capture *a,
+                  const struct joins *later, const struct capture *b)
+{
+	bool alike = earlier->n == later->n && earlier->n > 0;
+
+	for (uint32_t i = 0; i < later->n && alike; i++)
+		for (uint32_t k = 0; k < earlier->n && alike; k++)
+			alike = earlier->items[k].has_time &&
+			        later->items[i].has_time &&
+			        earlier->items[k].last_ns <=
+			                later->items[i].first_ns &&
+			        (i != k || is_alike(capture_interface(a, k),
+			                            capture_interface(b, i)));
+	return alike;
+}
+
 void joins_free(struct joins *j)
 {
 	free(j->items);

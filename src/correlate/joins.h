@@ -38,6 +38,12 @@ bool joins_find(struct joins *j, const struct capture *c);
 /** joins_of() - The interface that @interface is part of */
 uint32_t joins_of(const struct joins *j, uint32_t interface);
 
+/** joins_follow() - Is @later the next part of the capture that @earlier is a part
+ * of: the same interfaces, as far as can be told, and one begins where the other
+ * ends? */
+bool joins_follow(const struct joins *earlier, const struct capture *a,
+                  const struct joins *later, const struct capture *b);
+
 void joins_free(struct joins *j);
 
 #endif

@@ -276,12 +276,36 @@ static void join_interfaces(struct scene *s)
 			survey_again(s, i);
 }
 
+/* Each would be a point of its own. */
+static void tell_parts(struct scene *s)
+{
+	for (uint32_t i = 0; i < s->n_captures; i++)
+		for (uint32_t j = 0; j < s->n_captures; j++) {
+			char *text;
+
+			if (s->roles[i] != s->roles[j] ||
+			    !joins_follow(&s->joins[i], s->captures[i],
+			                  &s->joins[j], s->captures[j]))
+				continue;
+			text = text_format(
+				"%s goes on in %s: join them (mergecap -w "
+				"all.pcapng FILE...) and diagnose the whole; "
+			        "as "
+				"two files they are taken for two points",
+				s->incident->captures[i].file,
+				s->incident->captures[j].file);
+			incident_add_limit(s->incident, text);
+			free(text);
+		}
+}
+
 void survey_run(struct scene *s)
 {
 	s->points = xcalloc(SCENE_POINTS_MAX, sizeof(*s->points));
 	for (uint32_t i = 0; i < s->n_captures; i++)
 		read_capture(s, i);
 	join_interfaces(s);
+	tell_parts(s);
 	for (uint32_t i = 0; i < s->n_points; i++)
 		if (s->points[i].track.flows.full ||
 		    s->points[i].track.stations.full ||
