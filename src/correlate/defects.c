@@ -217,6 +217,8 @@ static void note_missed(const struct scene *s, struct observation *o,
 	size_t from = 0, to = q->n_silences;
 
 	second_set_add(&o->missed[class], host_ns);
+	if (o->track.seen[class].count == 0)
+		return; /* it shows none of that, ever: that is no hole */
 	while (from < to) {
 		size_t middle = (from + to) / 2;
 

@@ -17,7 +17,7 @@ enum try_role {
 
 enum try_state {
 	TRY_STATE_UNDECIDED,
-	TRY_STATE_HIDDEN, /* undecided: a capture lost packets meanwhile */
+	TRY_STATE_HIDDEN, /* undecided: a capture lost it, or all of its kind */
 	TRY_STATE_WORKED,
 	TRY_STATE_REFUSED,
 	TRY_STATE_FAILED,

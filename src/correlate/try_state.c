@@ -150,6 +150,22 @@ static bool is_reset_by_relay(const struct scene *s, const struct sighting *at)
 	       relay_repeats(s, at->point, try->flow);
 }
 
+/*
+ * The guest's capture lacks all of its kind, and where it is seen nothing answers.  A
+ * neighbour that is there may have answered beside the host's capture.
+ */
+static bool is_guest_blind(const struct visibility *v, const struct scene *s,
+                           const struct sighting *at)
+{
+	const struct flow *f = sighting_flow(s, at);
+	enum traffic_class class =
+		traffic_class_of_protocol((enum protocol)f->key.protocol);
+
+	return defects_hide_class(s, CAPTURE_ROLE_VM, class) &&
+	       !((class == TRAFFIC_ARP || class == TRAFFIC_NDP) &&
+	         visibility_alive(v, &f->key.server));
+}
+
 enum try_state try_state(const struct visibility *v, const struct scene *s,
                          const struct chain *c)
 {
@@ -182,7 +198,8 @@ enum try_state try_state(const struct visibility *v, const struct scene *s,
 	if (c->detour)
 		return detour_state(sighting_flow(s, at));
 	if (is_answer_hidden(v, s, c, at, timeout_ns))
-		return defects_lost(s, c->host_ns, c->host_ns + timeout_ns)
+		return defects_lost(s, c->host_ns, c->host_ns + timeout_ns) ||
+		                       is_guest_blind(v, s, at)
 		               ? TRY_STATE_HIDDEN
 		               : TRY_STATE_UNDECIDED;
 	if (try_role(s, c) != TRY_ROLE_TO_GUEST)
