@@ -463,6 +463,12 @@ void guest_plan(struct scene *s)
 	for (uint32_t i = 0; i < s->n_points; i++)
 		if (s->points[i].role == CAPTURE_ROLE_VM)
 			plan_from_use(s, &s->points[i]);
+	/* The guest's capture may have a filter: the host's shows more. */
+	for (uint32_t i = 0; i < s->n_points && lacks_v4_gateway(&s->guest);
+	     i++)
+		if (s->points[i].on_path && !s->points[i].hop &&
+		    !s->points[i].relayed)
+			plan_from_use(s, &s->points[i]);
 	plan_addresses(s);
 	for (uint32_t i = 0; i < s->n_points; i++)
 		if (s->points[i].role == CAPTURE_ROLE_VM)
@@ -471,7 +477,6 @@ void guest_plan(struct scene *s)
 	     i++)
 		if (s->points[i].role == CAPTURE_ROLE_VM)
 			plan_from_arp(s, &s->points[i]);
-	/* The guest's capture may have a filter: the host's shows ARP, too. */
 	for (uint32_t i = 0; i < s->n_points && lacks_v4_gateway(&s->guest);
 	     i++)
 		plan_from_arp(s, &s->points[i]);
