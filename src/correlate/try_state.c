@@ -163,7 +163,7 @@ static bool is_guest_blind(const struct visibility *v, const struct scene *s,
 
 	return defects_hide_class(s, CAPTURE_ROLE_VM, class) &&
 	       !((class == TRAFFIC_ARP || class == TRAFFIC_NDP) &&
-	         visibility_alive(v, &f->key.server));
+	         visibility_reached_guest(v, &f->key.server));
 }
 
 enum try_state try_state(const struct visibility *v, const struct scene *s,

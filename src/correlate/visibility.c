@@ -160,6 +160,9 @@ static void note_answered(struct visibility *v, const struct chain *c,
 		return;
 	if (!from_guest && is_resolution(f))
 		return; /* a broadcast comes by every port */
+	set_add(&v->answered,
+	        behind_ip(vm->point,
+	                  from_guest ? &f->key.server : &f->key.client));
 	for (uint32_t i = 0; i < s->n_path; i++) {
 		const struct observation *o = &s->points[s->path[i]];
 		const struct incident_capture *ic =
@@ -233,6 +236,16 @@ void visibility_free(struct visibility *v)
 	hash_table_free(&v->alive);
 	hash_table_free(&v->answered);
 	free(v);
+}
+
+bool visibility_reached_guest(const struct visibility *v,
+                              const struct in6_addr *ip)
+{
+	for (uint32_t i = 0; i < v->scene->n_points; i++)
+		if (v->scene->points[i].role == CAPTURE_ROLE_VM &&
+		    set_has(&v->answered, behind_ip(i, ip)))
+			return true;
+	return false;
 }
 
 bool visibility_alive(const struct visibility *v, const struct in6_addr *ip)

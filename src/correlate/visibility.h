@@ -63,6 +63,11 @@ bool visibility_crossed(const struct visibility *v, uint32_t point,
 bool visibility_crossed_any(const struct visibility *v, uint32_t point,
                             enum path_direction direction);
 
+/** visibility_reached_guest() - Did anything of this address reach the guest, ARP
+ * requests aside? */
+bool visibility_reached_guest(const struct visibility *v,
+                              const struct in6_addr *ip);
+
 /** visibility_alive() - Did anybody with this address send anything? */
 bool visibility_alive(const struct visibility *v, const struct in6_addr *ip);
 
