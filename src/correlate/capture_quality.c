@@ -119,6 +119,44 @@ static void set_offload(const struct scene *s, uint32_t capture, struct fact *f)
 	fact_set_number(f, FIELD_CAPTURE_UNFINISHED, unfinished);
 }
 
+static bool is_readable(const struct scene *s, uint32_t capture)
+{
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct point *p = &s->points[i].track;
+
+		if (s->points[i].capture == capture &&
+		    p->packets > p->truncated + p->malformed + p->unsupported)
+			return true;
+	}
+	return false;
+}
+
+/* What most frames have in front of them; 0: nothing */
+static uint32_t header_bytes(struct capture *c)
+{
+	uint64_t of = 0, n[VIRTIO_HEADER_MAX + 1] = { 0 };
+	struct frame frame;
+
+	capture_rewind(c);
+	for (; capture_next(c, &frame) == CAPTURE_FRAME; of++)
+		if (capture_interface(c, frame.interface)->linktype ==
+		    LINKTYPE_EN10MB)
+			n[virtio_header_bytes(&frame)]++;
+	for (uint32_t i = 1; i <= VIRTIO_HEADER_MAX; i++)
+		if (2 * n[i] > of)
+			return i;
+	return 0;
+}
+
+/* Only where nothing can be read as it is: that is why. */
+static void set_header(const struct scene *s, uint32_t capture, struct fact *f)
+{
+	fact_set_number(f, FIELD_CAPTURE_HEADER_BYTES,
+	                is_readable(s, capture)
+	                        ? 0
+	                        : header_bytes(s->captures[capture]));
+}
+
 void capture_quality_facts(const struct scene *s, uint32_t capture,
                            struct fact *f)
 {
@@ -126,4 +164,5 @@ void capture_quality_facts(const struct scene *s, uint32_t capture,
 	set_cut(s, capture, f);
 	set_gaps(s, capture, f);
 	set_offload(s, capture, f);
+	set_header(s, capture, f);
 }

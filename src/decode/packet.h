@@ -75,6 +75,7 @@ enum tcp_flag {
 #define PORT_DNS 53
 #define PORT_DHCP_SERVER 67
 #define PORT_DHCP_CLIENT 68
+#define VIRTIO_HEADER_MAX 12
 #define PORT_VXLAN 4789
 #define PORT_GENEVE 6081
 
@@ -251,6 +252,14 @@ void packet_decode(const struct frame *frame, uint32_t linktype,
  * Return: false if it carries nothing
  */
 bool packet_decode_inner(const struct packet *outer, struct packet *inner);
+
+/**
+ * virtio_header_bytes() - Of a header of virtio-net (VIRTIO 1.2, 5.1.6) in front of
+ * an Ethernet frame that is said to be all there is
+ *
+ * Return: 12 or 10; 0: there is none, or what follows is no IP and no ARP
+ */
+uint32_t virtio_header_bytes(const struct frame *frame);
 
 /** packet_is_icmp_error() - An ICMP or ICMPv6 message that quotes another */
 bool packet_is_icmp_error(const struct packet *p);

@@ -407,6 +407,10 @@ static const struct field_info fields[FIELD_COUNT] = {
 	[FIELD_CAPTURE_UNFINISHED] =
 		ROW(CAPTURE, "unfinished", NUMBER,
 	            "TCP checksums that were left to the hardware"),
+	[FIELD_CAPTURE_HEADER_BYTES] =
+		ROW(CAPTURE, "header_bytes", NUMBER,
+	            "bytes of a virtio-net header in front of each frame: none "
+	            "can be read"),
 
 	[FIELD_ADDRESS_IP] = ROW(ADDRESS, "ip", IP, "the address"),
 	[FIELD_ADDRESS_FIRST_MAC] =

@@ -24,6 +24,7 @@ MODULES = ['failover', 'net_failover', 'virtio_ring', 'virtio', 'virtio_pci_lega
            'virtio_net']
 PAGES = [180, 900, 2400, 5200]
 VNET_HEADER = 12  # octets
+HEADED = '.headed'
 TUNSETIFF, IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, NOBODY = 0x400454ca, 0x0002, 0x1000, 0x4000, 65534
 INIT = '''#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -222,9 +223,9 @@ class Dump:
         time.sleep(0.15)
         self.guest.order('object-del', id='dump')
         if self.headed():
-            subprocess.run(['editcap', '-F', 'pcap', '-L', '-C', str(VNET_HEADER), self.path, self.path + '.plain'], check=True,
+            os.replace(self.path, self.path + HEADED)
+            subprocess.run(['editcap', '-F', 'pcap', '-L', '-C', str(VNET_HEADER), self.path + HEADED, self.path], check=True,
                            capture_output=True, timeout=30)
-            os.replace(self.path + '.plain', self.path)
 
     def headed(self):
         """QEMU 7.2 writes the header of virtio-net in front of each frame of a tap, later versions do not."""
@@ -238,12 +239,20 @@ class Dump:
         return counts[1] > counts[0]
 
 
+def with_header(files):
+    """The guest's file as QEMU wrote it."""
+    if not os.path.exists(files['vm'] + HEADED):
+        raise RuntimeError('this QEMU writes no header of virtio-net')
+    os.replace(files['vm'] + HEADED, files['vm'])
+
+
 def ahead_s(files):
-    """How far the guest's clock is ahead of the host's, by the pings that are in both files."""
+    """How far the guest's clock is ahead of the host's, by the pings that are in both files; None: there are none."""
     sent = [{(row[0], row[1]): float(row[2]) for row in
              reversed(capture.rows(files[role], 'icmp.type == 8', 'icmp.ident', 'icmp.seq', 'frame.time_epoch'))}
             for role in ('host', 'vm')]
-    return round(statistics.median(when - sent[0][ping] for ping, when in sent[1].items() if ping in sent[0]), 3)
+    ahead = [when - sent[0][ping] for ping, when in sent[1].items() if ping in sent[0]]
+    return round(statistics.median(ahead), 3) if ahead else None
 
 
 # What it does: the lab's clients (traffic.py, programs.py) by name, as commands of busybox
