@@ -257,6 +257,129 @@ START_TEST(exchanged_files)
 }
 END_TEST
 
+/* A connection for @port of the machine at @at, whose client has this address
+ * there; both say @bytes */
+static void accept_at(int at, int64_t ts_ns, const char *client,
+                      uint16_t client_port, uint16_t port, int64_t wait_ns,
+                      const char *bytes)
+{
+	uint32_t first = 1000u * client_port + (unsigned int)at;
+	struct packet p = {
+		.kind = PACKET_KIND_TCP,
+		.ip_proto = IP_PROTO_TCP,
+		.src_port = client_port,
+		.dst_port = port,
+		.tcp = { .seq = first, .flags = TCP_FLAG_SYN },
+	};
+	struct packet answer = p;
+
+	answer.src_port = port;
+	answer.dst_port = client_port;
+	answer.tcp.ack = first + 1;
+	answer.tcp.flags = TCP_FLAG_SYN | TCP_FLAG_ACK;
+	transmit(at, ts_ns, p, client, addresses[at]);
+	transmit(at, ts_ns + wait_ns, answer, addresses[at], client);
+	p.tcp = (struct tcp_header){ .seq = first + 1,
+		                     .ack = first + 1,
+		                     .flags = TCP_FLAG_ACK };
+	p.payload = cursor_of((const uint8_t *)bytes, strlen(bytes));
+	p.payload_len = (uint32_t)strlen(bytes);
+	answer.payload = p.payload;
+	answer.payload_len = p.payload_len;
+	answer.tcp = p.tcp;
+	transmit(at, ts_ns + 30 * MS, p, client, addresses[at]);
+	transmit(at, ts_ns + 30 * MS + wait_ns, answer, addresses[at], client);
+}
+
+/* One of two clients of the host, and the relay that asks the guest 1 ms later */
+static void forwarded(int64_t ts_ns, uint16_t client_port, uint16_t host_port,
+                      uint16_t guest_port, const char *bytes)
+{
+	accept_at(HOST, ts_ns,
+	          client_port % 2 ? "192.168.1.77" : "192.168.1.78",
+	          client_port, host_port, 12 * MS, bytes);
+	accept_at(VM, ts_ns + MS, "10.0.2.2", client_port + 1000, guest_port,
+	          10 * MS, bytes);
+}
+
+START_TEST(ports_that_are_forwarded)
+{
+	static const char page[] = "GET / HTTP/1.1\r\nHost: example\r\n";
+
+	set_up();
+	forwarded(0, 5001, 2222, 22, "a long secret that nobody repeats");
+	forwarded(S, 5002, 8080, 80, page);
+	forwarded(1700 * MS, 5003, 8080, 80, page);
+	/* Of the host itself, and one that the NAT has of the guest itself */
+	accept_at(HOST, 1900 * MS, "192.168.1.77", 5004, 80, MS, page);
+	accept_at(VM, 9 * S, "10.0.2.2", 5005, 80, MS, page);
+	relay_find(&scene);
+	ck_assert(points[HOST].relayed);
+	ck_assert(points[HOST].forwards_only);
+	for (uint32_t i = 0; i < 3; i++)
+		ck_assert_uint_eq(try_at(VM, i)->key, try_at(HOST, i)->key);
+	for (uint32_t i = 0; i < 4; i++)
+		ck_assert_uint_ne(try_at(VM, 3)->key, try_at(HOST, i)->key);
+	ck_assert(!relay_is_reversed(&scene));
+}
+END_TEST
+
+START_TEST(pages_that_all_look_alike)
+{
+	static const char page[] = "GET / HTTP/1.1\r\nHost: example\r\n";
+
+	set_up();
+	for (int64_t i = 0; i < 4; i++)
+		forwarded(i * i * 700 * MS, (uint16_t)(5001 + i), 8080, 80,
+		          page);
+	relay_find(&scene);
+	ck_assert(points[HOST].relayed);
+}
+END_TEST
+
+/* Once a second, always the same: which is which is not known. */
+START_TEST(a_page_by_the_clock)
+{
+	static const char page[] = "GET / HTTP/1.1\r\nHost: example\r\n";
+
+	set_up();
+	for (int64_t i = 0; i < 5; i++)
+		forwarded(i * S, (uint16_t)(5001 + i), 8080, 80, page);
+	relay_find(&scene);
+	ck_assert(!points[HOST].relayed);
+}
+END_TEST
+
+START_TEST(other_machines_serve_the_same_pages)
+{
+	static const char page[] = "GET / HTTP/1.1\r\nHost: example\r\n";
+
+	set_up();
+	for (int64_t i = 0; i < 5; i++) {
+		uint16_t port = (uint16_t)(5001 + i);
+
+		accept_at(HOST, i * i * 700 * MS, "192.168.1.77", port, 8080,
+		          MS, page);
+		accept_at(VM, i * 1100 * MS, "10.0.2.2", port, 80, MS, page);
+	}
+	relay_find(&scene);
+	ck_assert(!points[HOST].relayed);
+}
+END_TEST
+
+START_TEST(exchanged_files_of_forwarded_ports)
+{
+	set_up();
+	forwarded(0, 5001, 2222, 22, "a long secret that nobody repeats");
+	forwarded(S, 5002, 2222, 22, "another long secret of its own");
+	forwarded(2 * S, 5003, 2222, 22, "and a third, as long as the others");
+	ck_assert(!relay_is_reversed(&scene));
+	points[VM].role = CAPTURE_ROLE_HOST;
+	points[HOST].role = CAPTURE_ROLE_VM;
+	ck_assert(relay_is_reversed(&scene));
+}
+END_TEST
+
 START_TEST(nothing_at_all)
 {
 	set_up();
@@ -281,6 +404,11 @@ int main(void)
 		names_by_another_resolver,
 		a_bridge_is_no_relay,
 		exchanged_files,
+		ports_that_are_forwarded,
+		pages_that_all_look_alike,
+		a_page_by_the_clock,
+		other_machines_serve_the_same_pages,
+		exchanged_files_of_forwarded_ports,
 		nothing_at_all,
 		NULL,
 	};

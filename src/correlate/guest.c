@@ -42,14 +42,30 @@ static uint64_t frames_of(const struct station_table *t)
 	return n;
 }
 
+/* The gateway that libslirp makes up: its MAC is 52:55 and its IPv4 address. */
+static bool is_slirp(const struct station *st)
+{
+	const uint8_t *bytes = st->mac.bytes;
+
+	for (uint8_t i = 0; i < st->n_claimed; i++) {
+		struct in6_addr ip = addr_from_v4(bytes + 2);
+
+		if (bytes[0] == 0x52 && bytes[1] == 0x55 &&
+		    addr_equal(&st->claimed[i], &ip))
+			return true;
+	}
+	return false;
+}
+
 static bool is_own(const struct station_table *t, const struct station *st,
                    unsigned int share_percent)
 {
 	/* Nobody got or sent a packet of his own: who fills the capture asks. */
 	if (t->unicast == 0)
 		return st->sent_group * 2 > frames_of(t);
-	if (mac_is_zero(st->mac))
-		return false; /* the loopback interface */
+	/* The loopback interface; who is never a guest */
+	if (mac_is_zero(st->mac) || is_slirp(st))
+		return false;
 	/* Cooked captures do not say who received; the direction does. */
 	if (st->sent_out > 0)
 		return true;
@@ -68,6 +84,17 @@ static uint32_t tries_of(const struct flow_table *t, const struct station *st)
 	return n;
 }
 
+/* Addresses that it speaks for, beside those that everybody has */
+static uint32_t spoken(const struct station *st)
+{
+	uint32_t n = 0;
+
+	for (uint8_t i = 0; i < st->n_ips; i++)
+		n += !addr_is_link_local(&st->ips[i]) &&
+		     !addr_is_zero(&st->ips[i]);
+	return n;
+}
+
 /* A gateway ties with the guest: it speaks for more addresses, and asks less. */
 static bool is_likelier(const struct flow_table *t, const struct station *a,
                         const struct station *b)
@@ -80,8 +107,8 @@ static bool is_likelier(const struct flow_table *t, const struct station *a,
 		return of_a > of_b;
 	if (a->many_ips != b->many_ips)
 		return !a->many_ips;
-	if (a->n_ips != b->n_ips && a->n_ips > 0 && b->n_ips > 0)
-		return a->n_ips < b->n_ips;
+	if (spoken(a) != spoken(b) && spoken(a) > 0 && spoken(b) > 0)
+		return spoken(a) < spoken(b);
 	return tries_of(t, a) > tries_of(t, b);
 }
 

@@ -314,7 +314,8 @@ static void find_mode(struct scene *s)
 	for (uint32_t i = 0; i < s->n_path; i++) {
 		const struct observation *o = &s->points[s->path[i]];
 
-		g->mode = o->relayed      ? NETWORK_MODE_USER_NAT
+		g->mode = o->proxied      ? NETWORK_MODE_UNKNOWN
+		          : o->relayed    ? NETWORK_MODE_USER_NAT
 		          : o->translated ? NETWORK_MODE_NAT
 		          : o->hop        ? NETWORK_MODE_ROUTED
 		                          : NETWORK_MODE_BRIDGED;
@@ -324,10 +325,25 @@ static void find_mode(struct scene *s)
 	}
 }
 
+/* The host's address: what others see of the guest, or ask for it */
+static void note_outside(struct scene *s, uint32_t point,
+                         const struct flow *host, const struct flow *guest)
+{
+	const struct observation *o = &s->points[point];
+	bool asks = scene_is_guest_ip(s, &guest->key.client);
+	const struct in6_addr *ip =
+		asks ? &host->key.client : &host->key.server;
+	int v6 = !addr_is_v4(ip);
+
+	if (s->guest.has_outside[v6] || !o->translated ||
+	    (!asks && !o->forwards_only) || scene_is_guest_ip(s, ip))
+		return;
+	s->guest.outside[v6] = *ip;
+	s->guest.has_outside[v6] = true;
+}
+
 static void find_outside(struct scene *s)
 {
-	struct guest *g = &s->guest;
-
 	for (size_t i = 0; i < s->n_chains; i++) {
 		const struct chain *c = &s->chains[i];
 		const struct sighting *vm = chain_at(s, c, CAPTURE_ROLE_VM);
@@ -342,14 +358,7 @@ static void find_outside(struct scene *s)
 			const struct flow *fv =
 				&tv->flows[tv->tries[vm->try].flow];
 
-			if (g->has_outside[!addr_is_v4(&f->key.client)] ||
-			    !s->points[h->point].translated ||
-			    !scene_is_guest_ip(s, &fv->key.client) ||
-			    scene_is_guest_ip(s, &f->key.client))
-				continue;
-			g->outside[!addr_is_v4(&f->key.client)] = f->key.client;
-			g->has_outside[!addr_is_v4(&f->key.client)] = true;
-			break;
+			note_outside(s, h->point, f, fv);
 		}
 	}
 }

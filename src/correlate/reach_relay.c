@@ -47,6 +47,16 @@ static void add_sought(struct scene *s, const struct run *run, uint32_t point,
 	fact_add_evidence(f, &e);
 }
 
+/* What nobody but others asked does not tell what it does for the guest. */
+static bool passes_only_in(const struct scene *s)
+{
+	for (uint32_t i = 0; i < s->n_path; i++)
+		if (s->points[s->path[i]].relayed &&
+		    !s->points[s->path[i]].forwards_only)
+			return false;
+	return true;
+}
+
 void relay_describe_run(const struct reach *r, struct scene *s,
                         const struct run *run, struct fact *f)
 {
@@ -55,8 +65,9 @@ void relay_describe_run(const struct reach *r, struct scene *s,
 	if (s->guest.mode != NETWORK_MODE_USER_NAT ||
 	    run->role != TRY_ROLE_FROM_GUEST)
 		return;
-	fact_set_bool(f, FIELD_NAT_PASSES_ON,
-	              r->passed_on[run->key.protocol] > 0);
+	if (!passes_only_in(s) || r->passed_on[run->key.protocol] > 0)
+		fact_set_bool(f, FIELD_NAT_PASSES_ON,
+		              r->passed_on[run->key.protocol] > 0);
 	for (uint32_t i = 0; i < s->n_points && !found; i++) {
 		uint32_t n = relay_sought_tries(s, i, &run->key.server);
 

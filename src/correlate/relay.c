@@ -4,6 +4,10 @@
  * port, or the same name, right after the guest's and in the same order, with the
  * same bytes.  Where they are found, they take the key of the guest's: from then
  * on they are the same try at another point, as behind any other NAT.
+ *
+ * Ports of the host that it forwards, and reverse proxies, are the same the other
+ * way: requests for the host are repeated to the guest, for another address and
+ * port, and perhaps by another client.  There the bytes and the time tell which.
  */
 #include <stdlib.h>
 
@@ -28,16 +32,6 @@
 #define COVERED_PERCENT 50
 #define COVERED_ALL_PERCENT 90
 
-const struct try *call_try(const struct scene *s, const struct call *c)
-{
-	return &s->points[c->point].track.flows.tries[c->try];
-}
-
-const struct flow *call_flow(const struct scene *s, const struct call *c)
-{
-	return &s->points[c->point].track.flows.flows[call_try(s, c)->flow];
-}
-
 static uint64_t flow_hash(uint32_t point, uint32_t flow)
 {
 	return hash_mix(hash_bytes(&flow, sizeof(flow)), point);
@@ -58,91 +52,22 @@ uint64_t relay_answer_frame(const struct flow *f, const struct try *try)
 	                                       : try->answer_frame;
 }
 
+const struct in6_addr *relay_own(const struct relay *r, const struct flow *f)
+{
+	return r->inbound ? &f->key.server : &f->key.client;
+}
+
+bool relay_host_asks(const struct relay *r)
+{
+	return r->inbound != r->reversed;
+}
+
 bool relay_repeats(const struct scene *s, uint32_t point, uint32_t flow)
 {
 	size_t pos = 0;
 
 	return hash_table_find(&s->relayed, flow_hash(point, flow), &pos) !=
 	       HASH_TABLE_NONE;
-}
-
-/* What it asks, in words that survive; 0: no relay repeats it */
-static uint64_t call_to(const struct flow *f, const struct try *try)
-{
-	uint64_t server = hash_bytes(&f->key.server, sizeof(f->key.server));
-	uint64_t what = (uint64_t)f->key.protocol << 32;
-
-	switch ((enum protocol)f->key.protocol) {
-	case PROTOCOL_TCP:
-		return f->has_syn ? hash_mix(server, what | f->key.server_port)
-		                  : 0;
-	case PROTOCOL_DNS:
-		return try->name ? hash_mix(try->name, what) : 0;
-	case PROTOCOL_ICMP:
-		return hash_mix(server, what | try->id);
-	case PROTOCOL_ARP:
-	case PROTOCOL_NDP:
-	case PROTOCOL_UDP:
-	case PROTOCOL_DHCP:
-		break;
-	}
-	return 0;
-}
-
-static bool is_long_enough(const struct stream_head *h)
-{
-	return h->known && h->n >= STREAM_HEAD_SHORT;
-}
-
-/* The bytes of both directions, or the number of the query */
-static uint64_t call_same(const struct flow *f, const struct try *try,
-                          uint64_t to)
-{
-	if (f->key.protocol == PROTOCOL_DNS)
-		return hash_mix(to, try->id);
-	if (f->key.protocol != PROTOCOL_TCP ||
-	    !is_long_enough(&f->client_head) ||
-	    !is_long_enough(&f->server_head))
-		return 0;
-	return hash_mix(hash_mix(to, f->client_head.all), f->server_head.all);
-}
-
-static void add_call(struct call_list *list, const struct call *call)
-{
-	if (list->n == list->capacity) {
-		list->capacity = list->capacity ? 2 * list->capacity : 256;
-		list->items = xreallocarray(list->items, list->capacity,
-		                            sizeof(*list->items));
-	}
-	list->items[list->n++] = *call;
-}
-
-static void collect(const struct scene *s, uint32_t point,
-                    struct call_list *list)
-{
-	const struct observation *o = &s->points[point];
-	const struct flow_table *t = &o->track.flows;
-	bool at_guest = o->role == CAPTURE_ROLE_VM;
-
-	for (uint32_t i = 0; i < t->n_tries; i++) {
-		const struct try *try = &t->tries[i];
-		const struct flow *f = &t->flows[try->flow];
-		struct call call = {
-			.to = call_to(f, try),
-			.ts_ns = try->ts_ns,
-			.point = point,
-			.try = i,
-			.first = try->older == FLOW_NONE,
-		};
-
-		if (call.to == 0 ||
-		    (at_guest && (!scene_is_guest_ip(s, &f->key.client) ||
-		                  scene_is_guest_ip(s, &f->key.server))))
-			continue;
-		/* Who asks twice with one number is not told apart. */
-		call.same = call.first ? call_same(f, try, call.to) : 0;
-		add_call(list, &call);
-	}
 }
 
 static int64_t host_time(const struct relay *r, int64_t guest_ns)
@@ -163,10 +88,10 @@ static bool is_different(const struct scene *s, const struct call *a,
 
 static bool is_of_host(const struct relay *r, const struct call *c)
 {
-	const struct in6_addr *ip = &call_flow(r->scene, c)->key.client;
+	const struct in6_addr *ip = relay_own(r, call_flow(r->scene, c));
 	int v6 = !addr_is_v4(ip);
 
-	return r->has_client[v6] && addr_equal(ip, &r->client[v6]);
+	return r->has_own[v6] && addr_equal(ip, &r->own[v6]);
 }
 
 /* The first host call for @to not before @from_ns; they are sorted call_by_to(). */
@@ -190,17 +115,20 @@ static size_t first_after(const struct call_list *list, uint64_t to,
 /* The counterpart of @g that is nearest in time, or NULL */
 static struct call *find_twin(struct relay *r, const struct call *g, bool same)
 {
-	int64_t early_ns = r->line.error_ns < EARLY_MAX_NS ? r->line.error_ns
-	                                                   : EARLY_MAX_NS;
+	int64_t near_ns =
+		EARLY_NS + (r->line.error_ns < EARLY_MAX_NS ? r->line.error_ns
+	                                                    : EARLY_MAX_NS);
+	int64_t early_ns = relay_host_asks(r) ? RELAY_NS : near_ns;
+	int64_t late_ns = relay_host_asks(r) ? near_ns : RELAY_NS;
 	int64_t at_ns = host_time(r, g->ts_ns), best_ns = INT64_MAX;
 	struct call *best = NULL;
-	size_t i = first_after(&r->host, g->to, at_ns - early_ns - EARLY_NS);
+	size_t i = first_after(&r->host, g->to, at_ns - early_ns);
 
 	for (; i < r->host.n && r->host.items[i].to == g->to; i++) {
 		struct call *h = &r->host.items[i];
 		int64_t gap_ns = llabs(h->ts_ns - at_ns);
 
-		if (h->ts_ns > at_ns + RELAY_NS)
+		if (h->ts_ns > at_ns + late_ns)
 			break;
 		if (h->taken || !is_of_host(r, h) || gap_ns >= best_ns ||
 		    (same ? g->same == 0 || g->same != h->same
@@ -275,8 +203,8 @@ static int64_t wait_at(const struct scene *s, uint32_t point, uint32_t try)
 	return answer_ns ? answer_ns - at->ts_ns : 0;
 }
 
-/* Who relays asks later and gets the answer earlier.  Is that the guest, as it
- * was given? */
+/* Who relays asks later and gets the answer earlier, or, for the guest, the other
+ * way round.  Is that the guest, as it was given? */
 static bool is_reversed(const struct relay *r)
 {
 	size_t of = 0, shorter = 0;
@@ -290,7 +218,8 @@ static bool is_reversed(const struct relay *r)
 		guest = wait_at(r->scene, g->point, g->try);
 		host = wait_at(r->scene, r->point, g->twin);
 		of += guest && host;
-		shorter += guest && host && guest < host;
+		shorter += guest && host &&
+		           (r->inbound ? guest > host : guest < host);
 	}
 	return of >= TWINS_MIN && shorter * 10 >= of * 9;
 }
@@ -304,23 +233,39 @@ static int by_time(const void *a, const void *b)
 	return x->try < y->try ? -1 : x->try > y->try;
 }
 
+static void pair_by(struct relay *r, bool same)
+{
+	qsort(r->host.items, r->host.n, sizeof(struct call), call_by_to);
+	for (size_t i = 0; i < r->guest.n; i++) {
+		struct call *g = &r->guest.items[i], *h;
+
+		if (g->taken || g->to == 0)
+			continue;
+		h = find_twin(r, g, same);
+		if (!h)
+			continue;
+		h->taken = true;
+		g->taken = true;
+		g->twin = h->try;
+	}
+}
+
+static void find_ports(struct relay *r)
+{
+	pair_by(r, true);
+	relay_vote_ports(r);
+	pair_by(r, false);
+	relay_vote_ports(r);
+	relay_settle_ports(r);
+}
+
 static void pair_off(struct relay *r)
 {
 	qsort(r->guest.items, r->guest.n, sizeof(struct call), by_time);
-	qsort(r->host.items, r->host.n, sizeof(struct call), call_by_to);
-	for (int pass = 0; pass < 2; pass++)
-		for (size_t i = 0; i < r->guest.n; i++) {
-			struct call *g = &r->guest.items[i], *h;
-
-			if (g->taken)
-				continue;
-			h = find_twin(r, g, pass == 0);
-			if (!h)
-				continue;
-			h->taken = true;
-			g->taken = true;
-			g->twin = h->try;
-		}
+	if (r->inbound && r->n_ports == 0)
+		find_ports(r);
+	pair_by(r, true);
+	pair_by(r, false);
 }
 
 /* Finds the counterparts of the guest's requests; false: it is no relay */
@@ -339,16 +284,48 @@ static bool find_twins(struct relay *r)
 	return is_enough(r);
 }
 
+/* Who opens a connection for another may have answered it before. */
+static bool is_settled(const struct relay *r, const struct call *g)
+{
+	const struct flow_table *t = &r->scene->points[r->point].track.flows;
+
+	return !r->inbound || (call_try(r->scene, g)->answer == TRY_ANSWERED &&
+	                       t->tries[g->twin].answer == TRY_ANSWERED);
+}
+
+/* libslirp's own: 52:55 and its IPv4 address */
+static bool is_slirp(struct mac mac)
+{
+	return mac.bytes[0] == 0x52 && mac.bytes[1] == 0x55;
+}
+
+/* Does it stand for clients beyond the guest's link, or is it known by its MAC?  A
+ * reverse proxy asks with its own address. */
+static bool is_gateway(const struct relay *r)
+{
+	for (size_t i = 0; i < r->guest.n; i++) {
+		const struct call *g = &r->guest.items[i];
+		const struct flow *f = call_flow(r->scene, g);
+
+		if (g->taken && (!is_beside(f) || is_slirp(f->client_mac)))
+			return true;
+	}
+	return false;
+}
+
 static void note_twins(const struct relay *r)
 {
 	struct scene *s = r->scene;
-	struct flow_table *t = &s->points[r->point].track.flows;
+	struct observation *o = &s->points[r->point];
+	struct flow_table *t = &o->track.flows;
 
-	s->points[r->point].relayed = true;
+	o->forwards_only = r->inbound && !o->relayed;
+	o->proxied = o->forwards_only && !is_gateway(r);
+	o->relayed = true;
 	for (size_t i = 0; i < r->guest.n; i++) {
 		const struct call *g = &r->guest.items[i];
 
-		if (!g->taken)
+		if (!g->taken || !is_settled(r, g))
 			continue;
 		t->tries[g->twin].key = call_try(s, g)->key;
 		hash_table_add(&s->relayed,
@@ -397,8 +374,33 @@ static bool shows_packets(const struct observation *o,
 	return false;
 }
 
-/* Looks at all points where the guest's packets are not seen as they are: notes
- * what is found, or says (@probe) that host and guest are exchanged. */
+/* What passes on one way; notes it, or says (@probe) that host and guest are
+ * exchanged. */
+static bool look_at(struct scene *s, uint32_t point, bool inbound, bool probe)
+{
+	struct relay r = {
+		.scene = s,
+		.point = point,
+		.inbound = inbound,
+		.reversed = probe,
+	};
+	bool found, reversed;
+
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_VM)
+			relay_collect(&r, i, &r.guest);
+	if (r.guest.n > 0)
+		relay_collect(&r, point, &r.host);
+	found = find_twins(&r) && covers(&r);
+	reversed = found && probe && is_reversed(&r);
+	if (found && !probe)
+		note_twins(&r);
+	free(r.guest.items);
+	free(r.host.items);
+	return reversed;
+}
+
+/* Looks at all points where the guest's packets are not seen as they are. */
 static bool look(struct scene *s, bool probe)
 {
 	struct hash_table keys = { 0 };
@@ -406,23 +408,11 @@ static bool look(struct scene *s, bool probe)
 
 	note_keys(s, &keys);
 	for (uint32_t i = 0; i < s->n_points; i++) {
-		struct relay r = { .scene = s, .point = i, .reversed = probe };
-		bool found;
-
 		if (s->points[i].role == CAPTURE_ROLE_VM ||
 		    shows_packets(&s->points[i], &keys))
 			continue;
-		for (uint32_t j = 0; j < s->n_points; j++)
-			if (s->points[j].role == CAPTURE_ROLE_VM)
-				collect(s, j, &r.guest);
-		collect(s, i, &r.host);
-		found = find_twins(&r) && covers(&r);
-		if (found && probe)
-			reversed |= is_reversed(&r);
-		else if (found)
-			note_twins(&r);
-		free(r.guest.items);
-		free(r.host.items);
+		reversed |= look_at(s, i, false, probe);
+		reversed |= look_at(s, i, true, probe);
 	}
 	hash_table_free(&keys);
 	return reversed;
@@ -430,8 +420,11 @@ static bool look(struct scene *s, bool probe)
 
 void relay_find(struct scene *s)
 {
-	for (uint32_t i = 0; i < s->n_points; i++)
+	for (uint32_t i = 0; i < s->n_points; i++) {
 		s->points[i].relayed = false;
+		s->points[i].forwards_only = false;
+		s->points[i].proxied = false;
+	}
 	hash_table_free(&s->relayed);
 	s->relayed = (struct hash_table){ 0 };
 	look(s, false);

@@ -1,5 +1,5 @@
 /*
- * The offset of the clocks at which the host's requests follow the guest's: from
+ * The offset of the clocks at which the requests of one side follow the other's: from
  * connections with the same bytes and queries with the same number, or from many
  * for the same servers.
  */
@@ -22,7 +22,8 @@
 #define WEIGHT_TCP 2
 #define WEIGHT_DNS 1
 #define WEIGHT_LOW 2
-/* So many connections for the same servers say it without their bytes. */
+/* So many connections for the same servers say it without their bytes, or for the
+ * guest with bytes that others have, too. */
 #define SHARP_MIN 3
 
 /* Of the requests for one server so many are compared with each other. */
@@ -31,12 +32,12 @@
 /* More votes tell no more. */
 #define VOTES_MAX (1u << 20)
 
-/* The host asks after the guest and has the answer before it: where that leaves
+/* Who relays asks after the other and has the answer before it: where that leaves
  * the offset no sharper, they are not the same. */
 #define ERROR_MAX_NS (100 * MS)
 #define FIT_PERCENT 80
 
-/* So many requests tell which address the host asks with. */
+/* So many requests tell which address is the host's. */
 #define ASKED_MAX 200
 
 /** struct vote - Two calls that may be one */
@@ -202,8 +203,8 @@ static struct cluster find_cluster(const struct ballot *b, int64_t width_ns)
 	return best;
 }
 
-/* The host has one address that it asks with: the one of most votes */
-static void find_client(const struct ballot *b, const struct cluster *c)
+/* The host has one address for all this: the one of most votes */
+static void find_own(const struct ballot *b, const struct cluster *c)
 {
 	struct relay *r = b->relay;
 	size_t to = c->to < c->from + ASKED_MAX ? c->to : c->from + ASKED_MAX;
@@ -211,19 +212,19 @@ static void find_client(const struct ballot *b, const struct cluster *c)
 
 	for (size_t i = c->from; i < to; i++) {
 		const struct in6_addr *ip =
-			&call_flow(r->scene, b->items[i].host)->key.client;
+			relay_own(r, call_flow(r->scene, b->items[i].host));
 		int v6 = !addr_is_v4(ip);
 		uint32_t n = 0;
 
 		for (size_t j = c->from; j < to; j++)
-			n += addr_equal(ip,
-			                &call_flow(r->scene, b->items[j].host)
-			                         ->key.client);
+			n += addr_equal(
+				ip, relay_own(r, call_flow(r->scene,
+			                                   b->items[j].host)));
 		if (n <= most[v6])
 			continue;
 		most[v6] = n;
-		r->client[v6] = *ip;
-		r->has_client[v6] = true;
+		r->own[v6] = *ip;
+		r->has_own[v6] = true;
 	}
 }
 
@@ -232,8 +233,9 @@ static void find_client(const struct ballot *b, const struct cluster *c)
 static bool add_answers(const struct relay *r, const struct vote *v,
                         struct clock_pair *pair)
 {
-	const struct call *inner = r->reversed ? v->host : v->guest;
-	const struct call *outer = r->reversed ? v->guest : v->host;
+	bool host_asks = relay_host_asks(r);
+	const struct call *inner = host_asks ? v->host : v->guest;
+	const struct call *outer = host_asks ? v->guest : v->host;
 	int64_t in = relay_answer_ns(call_flow(r->scene, inner),
 	                             call_try(r->scene, inner));
 	int64_t out = relay_answer_ns(call_flow(r->scene, outer),
@@ -242,10 +244,10 @@ static bool add_answers(const struct relay *r, const struct vote *v,
 	if (in - inner->ts_ns < out - outer->ts_ns || out < outer->ts_ns)
 		return false;
 	*pair = (struct clock_pair){
-		.direction = r->reversed ? PATH_DIRECTION_FROM_GUEST
-		                         : PATH_DIRECTION_TO_GUEST,
-		.host_ns = r->reversed ? in : out,
-		.guest_ns = r->reversed ? out : in,
+		.direction = relay_host_asks(r) ? PATH_DIRECTION_FROM_GUEST
+		                                : PATH_DIRECTION_TO_GUEST,
+		.host_ns = host_asks ? in : out,
+		.guest_ns = host_asks ? out : in,
 	};
 	return true;
 }
@@ -269,8 +271,9 @@ static bool find_line(const struct ballot *b, const struct cluster *c)
 		const struct vote *v = &b->items[i];
 
 		pairs[n++] = (struct clock_pair){
-			.direction = r->reversed ? PATH_DIRECTION_TO_GUEST
-			                         : PATH_DIRECTION_FROM_GUEST,
+			.direction = relay_host_asks(r)
+			                     ? PATH_DIRECTION_TO_GUEST
+			                     : PATH_DIRECTION_FROM_GUEST,
 			.host_ns = v->host->ts_ns,
 			.guest_ns = v->guest->ts_ns,
 		};
@@ -309,7 +312,7 @@ static bool find_by_same(struct ballot *b, bool *heavy)
 			continue;
 		r->weight += c.weight;
 		if (!r->again)
-			find_client(b, &c);
+			find_own(b, &c);
 		return true;
 	}
 	return false;
@@ -326,7 +329,7 @@ static bool find_by_server(struct ballot *b)
 	if (c.weight < SHARP_MIN || c.weight < 2 * c.second ||
 	    !find_line(b, &c))
 		return false;
-	find_client(b, &c);
+	find_own(b, &c);
 	return true;
 }
 

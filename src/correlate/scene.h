@@ -49,6 +49,8 @@ enum side {
  * @hop:	the guest's packets have been routed (TTL less) here
  * @translated:	they have been translated here
  * @relayed:	here are not they, but connections that the host opened for them
+ * @forwards_only: as far as is known, only for those that others open to the guest
+ * @proxied:	and they may well come from a reverse proxy
  * @lacks:	by direction: nothing of the guest that goes there is recorded
  * @missed:	by class: seconds, in the host's clock, of which the other file
  *		shows packets that passed here
@@ -76,6 +78,8 @@ struct observation {
 	bool hop;
 	bool translated;
 	bool relayed;
+	bool forwards_only;
+	bool proxied;
 	bool lacks[2];
 	struct second_set missed[TRAFFIC_CLASS_COUNT];
 	struct second_set holes;

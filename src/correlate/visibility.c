@@ -309,6 +309,8 @@ static enum relevance relevance_behind_relay(const struct visibility *v,
 
 	if (!scene_is_guest_ip(s, &f->key.client))
 		return RELEVANCE_NO;
+	if (s->points[point].forwards_only)
+		return RELEVANCE_UNKNOWN;
 	if (class != TRAFFIC_TCP &&
 	    v->by_class[point][PATH_DIRECTION_FROM_GUEST][class] == 0)
 		return RELEVANCE_NO;

@@ -168,6 +168,47 @@ def forward_refused(s, silent=False):
     s.expect(absent=['nat-portforward-missing'])
 
 
+def opens_nothing(s):
+    """The guest only serves."""
+    w = s.w
+    s.avoid(w.s1.ip, w.s2.ip, '203.0.113.80', '203.0.113.81', w.dns, w.gateway, *[guest.ip for guest in w.guests])
+
+
+def serves(s, how='works', client=None):
+    """Through ports of the host.  Where a server speaks first, passt of 2023 does not go on before the client does."""
+    w = s.w
+    web, other, third = s.rng.choice([8080, 8000, 8888]), s.rng.choice([2222, 2022]), 9443
+    begin(s, [(web, 80), (other, 22)] + ([(third, 8443)] if how in ('refused', 'silent') else []))
+    s.checks = [check for check in s.checks if not check[1].startswith(OPENED)]
+    opens_nothing(s)
+    for number in range(6):
+        s.at(1.3 + number * s.rng.uniform(1.2, 1.4), client or s.rng.choice([w.s1, w.s2]), traffic.http_client, w.host.ip, web,
+             ['/', '/b/900'])
+    for number in range(2 if w.engine == 'qemu' else 0):
+        s.at(2.0 + number * 3.1, client or w.s1, traffic.ssh_client, w.host.ip, other, 6, 0.2)
+    s.check('vm', f'{OPENED} && ip.src == {w.vm.ip} && tcp.srcport == 80', '>= 4')
+    if not client:
+        s.check('host', f'{OPENED} && ip.src == {w.host.ip} && tcp.srcport == {web}', '>= 4')
+    if how != 'asks':
+        s.check('vm', f'tcp.flags == 2 && ip.src == {w.vm.ip}', '== 0')
+    if how == 'silent':
+        w.drop(w.vm, 'input', 'tcp dport 8443')
+    if how in ('refused', 'silent'):
+        s.audited = False
+        s.at(s.when(), w.s2, traffic.connect, w.host.ip, third, 4, 4, 0.9)
+        s.fault('tcp-rst-closed-port' if how == 'refused' else 'tcp-syn-unanswered', 'guest', 'to-guest')
+        s.expect(absent=['nat-portforward-missing'])
+    if how == 'missing':
+        s.at(s.when(), w.s2, traffic.connect, w.host.ip, third, 2, 5, 0.9)
+        s.fault('nat-portforward-missing', 'host', 'to-guest', f'{w.s2.ip} > {w.host.ip}:{third}/tcp')
+    if how == 'asks':
+        w.drop(w.s2, 'input', 'tcp dport 443')
+        s.at(s.when(), w.vm, traffic.connect, w.s2.ip, 443, 6.5)
+        s.at(s.when(), w.vm, traffic.ping, w.s1.ip, 6, 0.8)
+        s.fails(('tcp', w.s2.ip), ('icmp', w.s1.ip))
+        s.inconclusive()
+
+
 RELAYED = {'mode': 'user-nat'}
 
 add('healthy-usernat-slirp', "A guest behind QEMU's user-mode NAT: names, address and the gateway's pings come from the NAT "
@@ -180,6 +221,26 @@ add('usernat-no-answer-same-address', "A server drops one port; passt gave the g
     engine='passt-same', **RELAYED)
 add('usernat-forward-healthy', 'LAN clients reach the guest through a port that QEMU forwards.', forwarded, engine='qemu',
     **RELAYED)
+
+
+def serves_host(s):
+    """Only the host itself, which shows nothing of that but to itself."""
+    serves(s, client=s.w.host)
+    s.expect(mode='unknown', offset_s=None, absent=['tcp-syn-unanswered'])
+    s.inconclusive()
+
+
+add('usernat-serves-qemu-host', 'Only the host itself reaches a guest behind QEMU: that is in no capture of a network.', serves_host,
+    engine='qemu', point='any', **RELAYED)
+SERVES = {'works': 'everything works', 'refused': 'one port of the guest is closed', 'silent': "the guest's firewall drops one port",
+          'missing': 'one port is not forwarded',
+          'asks': 'what it asks for itself fails, and nothing else shows how that would pass the host'}
+for _engine, _how, _point in [('qemu', 'works', 'uplink'), ('qemu', 'works', 'any'), ('qemu', 'refused', 'uplink'),
+                              ('qemu', 'silent', 'any'), ('qemu', 'missing', 'uplink'), ('qemu', 'asks', 'uplink'),
+                              ('passt', 'works', 'uplink'), ('passt', 'silent', 'uplink'), ('passt', 'asks', 'any')]:
+    add(f'usernat-serves-{_engine}-{_how}' + ('-any' if _point == 'any' else ''),
+        f'A guest behind {_engine}, none of whose own connections works, is reached through ports of the host; {SERVES[_how]}.', serves,
+        _how, engine=_engine, point=_point, **RELAYED)
 add('usernat-no-ping-slirp', "QEMU's user-mode NAT may not ping: it says that the protocol is unreachable. TCP works.", no_ping,
     engine='qemu', **RELAYED)
 add('usernat-no-ping-passt', 'passt may not ping: the pings vanish in it. TCP works.', no_ping, engine='passt', **RELAYED)
@@ -235,14 +296,17 @@ def proxy(address, port, upstream):
     traffic.listen(address, port, handle)
 
 
-def behind_proxy(s, how):
+def behind_proxy(s, how, alone=False):
     w, port, inner = s.w, s.rng.choice([8080, 8000, 8888]), {'works': 80, 'refused': 8000, 'silent': 8000}[how]
     traffic.in_thread(w.host.ns, proxy, w.host.ip, port, (w.vm.ip, inner))
     if how == 'silent':
         w.drop(w.vm, 'input', f'tcp dport {inner}')
     near = f'{w.vm_prefix}.1'
+    if alone:
+        opens_nothing(s)
+        s.expect(mode='unknown')
     for number in range(4):
-        s.at(1.5 + number * 2.0, w.s2, traffic.http_client, w.host.ip, port, ['/', '/b/900'], 'www.example.com', None, 0.1, 6)
+        s.at(1.5 + number * (s.rng.uniform(1.6, 2.0) if alone else 2.0), w.s2, traffic.http_client, w.host.ip, port, ['/', '/b/900'], 'www.example.com', None, 0.1, 6)
     s.check('host', f'{OPENED} && ip.src == {w.host.ip} && tcp.srcport == {port}', '>= 3')
     s.check('vm', syn(near, w.vm.ip, inner), '>= 3')
     s.expect(absent=['nat-portforward-missing'])
@@ -259,6 +323,10 @@ for _how, _what in [('works', 'which answers'), ('refused', 'which refuses the p
         _name = f'proxy-upstream-{_how}' + ('-two-points' if '+' in _point else '')
         add(_name if _how != 'works' else 'proxy-upstream-healthy', f'A reverse proxy on the host asks the guest, {_what}.',
             behind_proxy, _how, mode='nat', point=_point)
+
+
+add('proxy-alone', 'The only one whom a guest exchanges anything with is a reverse proxy on the host.', behind_proxy, 'works', True,
+    mode='nat', point='uplink')
 
 
 # What looks like it
