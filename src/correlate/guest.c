@@ -42,21 +42,6 @@ static uint64_t frames_of(const struct station_table *t)
 	return n;
 }
 
-/* The gateway that libslirp makes up: its MAC is 52:55 and its IPv4 address. */
-static bool is_slirp(const struct station *st)
-{
-	const uint8_t *bytes = st->mac.bytes;
-
-	for (uint8_t i = 0; i < st->n_claimed; i++) {
-		struct in6_addr ip = addr_from_v4(bytes + 2);
-
-		if (bytes[0] == 0x52 && bytes[1] == 0x55 &&
-		    addr_equal(&st->claimed[i], &ip))
-			return true;
-	}
-	return false;
-}
-
 static bool is_own(const struct station_table *t, const struct station *st,
                    unsigned int share_percent)
 {
@@ -64,7 +49,7 @@ static bool is_own(const struct station_table *t, const struct station *st,
 	if (t->unicast == 0)
 		return st->sent_group * 2 > frames_of(t);
 	/* The loopback interface; who is never a guest */
-	if (mac_is_zero(st->mac) || is_slirp(st))
+	if (mac_is_zero(st->mac) || station_is_slirp(st))
 		return false;
 	/* Cooked captures do not say who received; the direction does. */
 	if (st->sent_out > 0)

@@ -307,10 +307,25 @@ static bool is_broken_nat(const struct scene *s, uint32_t point)
 	return tries >= UNANSWERED_MIN;
 }
 
+static bool is_behind_slirp(const struct scene *s)
+{
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct station_table *t = &s->points[i].track.stations;
+
+		for (uint32_t j = 0;
+		     s->points[i].role == CAPTURE_ROLE_VM && j < t->count; j++)
+			if (station_is_slirp(&t->stations[j]))
+				return true;
+	}
+	return false;
+}
+
 static void find_mode(struct scene *s)
 {
 	struct guest *g = &s->guest;
 
+	if (s->n_path == 0 && is_behind_slirp(s))
+		g->mode = NETWORK_MODE_USER_NAT;
 	for (uint32_t i = 0; i < s->n_path; i++) {
 		const struct observation *o = &s->points[s->path[i]];
 

@@ -293,12 +293,6 @@ static bool is_settled(const struct relay *r, const struct call *g)
 	                       t->tries[g->twin].answer == TRY_ANSWERED);
 }
 
-/* libslirp's own: 52:55 and its IPv4 address */
-static bool is_slirp(struct mac mac)
-{
-	return mac.bytes[0] == 0x52 && mac.bytes[1] == 0x55;
-}
-
 /* Does it stand for clients beyond the guest's link, or is it known by its MAC?  A
  * reverse proxy asks with its own address. */
 static bool is_gateway(const struct relay *r)
@@ -306,8 +300,11 @@ static bool is_gateway(const struct relay *r)
 	for (size_t i = 0; i < r->guest.n; i++) {
 		const struct call *g = &r->guest.items[i];
 		const struct flow *f = call_flow(r->scene, g);
+		const struct station *st = station_table_find(
+			&r->scene->points[g->point].track.stations,
+			f->client_mac);
 
-		if (g->taken && (!is_beside(f) || is_slirp(f->client_mac)))
+		if (g->taken && (!is_beside(f) || (st && station_is_slirp(st))))
 			return true;
 	}
 	return false;

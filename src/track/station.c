@@ -123,6 +123,14 @@ bool station_has_ip(const struct station *s, const struct in6_addr *ip)
 	       contains(s->claimed, s->n_claimed, ip);
 }
 
+bool station_is_slirp(const struct station *s)
+{
+	struct in6_addr ip = addr_from_v4(s->mac.bytes + 2);
+
+	return s->mac.bytes[0] == 0x52 && s->mac.bytes[1] == 0x55 &&
+	       contains(s->claimed, s->n_claimed, &ip);
+}
+
 void station_table_free(struct station_table *t)
 {
 	free(t->stations);

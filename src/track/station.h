@@ -63,6 +63,10 @@ const struct station *station_table_owner(const struct station_table *t,
 /** station_has_ip() - Did it use or claim @ip? */
 bool station_has_ip(const struct station *s, const struct in6_addr *ip);
 
+/** station_is_slirp() - Is it the gateway that libslirp makes up?  Its MAC is 52:55
+ * and the IPv4 address that it claims. */
+bool station_is_slirp(const struct station *s);
+
 void station_table_free(struct station_table *t);
 
 #endif
