@@ -1,4 +1,4 @@
-#include "correlate/scene.h"
+#include "correlate/relay_path.h"
 
 #include <string.h>
 

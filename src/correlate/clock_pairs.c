@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/xalloc.h"
+#include "correlate/relay_path.h"
 
 /* Of a broadcast that is sent again and again, so many are looked at. */
 #define REPEATS_MAX 32

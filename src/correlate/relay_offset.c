@@ -7,6 +7,7 @@
 
 #include "base/xalloc.h"
 #include "correlate/relay.h"
+#include "correlate/relay_path.h"
 
 #define MS INT64_C(1000000)
 

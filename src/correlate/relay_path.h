@@ -6,6 +6,16 @@
 
 #include "correlate/run.h"
 
+/** relay_answer_ns() - When the server's answer to a try passed, whoever opens its
+ * connections: its first bytes, or the answer of a query; 0: none */
+int64_t relay_answer_ns(const struct flow *f, const struct try *try);
+
+/** relay_answer_frame() - The frame of that answer, if there is one */
+uint64_t relay_answer_frame(const struct flow *f, const struct try *try);
+
+/** relay_repeats() - Is at least one try of this flow of the guest shown again? */
+bool relay_repeats(const struct scene *s, uint32_t point, uint32_t flow);
+
 /** relay_end() - The sighting that shows what became of a try of the guest:
  * @guest, its own, or the one of the connection that the host opened for it */
 const struct sighting *relay_end(const struct scene *s, const struct chain *c,

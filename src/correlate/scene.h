@@ -389,16 +389,6 @@ void relay_find(struct scene *s);
 /** relay_is_reversed() - Are host and guest exchanged, by what the host relays? */
 bool relay_is_reversed(const struct scene *s);
 
-/** relay_answer_ns() - When the server's answer to a try passed, whoever opens its
- * connections: its first bytes, or the answer of a query; 0: none */
-int64_t relay_answer_ns(const struct flow *f, const struct try *try);
-
-/** relay_answer_frame() - The frame of that answer, if there is one */
-uint64_t relay_answer_frame(const struct flow *f, const struct try *try);
-
-/** relay_repeats() - Is at least one try of this flow of the guest shown again? */
-bool relay_repeats(const struct scene *s, uint32_t point, uint32_t flow);
-
 /** align_run() - Offset of the clocks, packets that the files share */
 void align_run(struct scene *s);
 

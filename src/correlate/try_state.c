@@ -2,6 +2,7 @@
  * What became of one try, as its client saw it, as far as the captures can tell.
  */
 #include "correlate/defects.h"
+#include "correlate/relay_path.h"
 #include "correlate/run.h"
 
 #define TURNS_MIN 3

@@ -4,6 +4,7 @@
 
 #include "base/xalloc.h"
 #include "correlate/defects.h"
+#include "correlate/relay_path.h"
 
 #define MS INT64_C(1000000)
 
