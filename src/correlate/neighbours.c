@@ -275,16 +275,26 @@ static const struct in6_addr *next_hop_ip(const struct scene *s,
 	                                               : NULL;
 }
 
-/* The link address that the first failed request of the guest was sent to */
+/* The link address that the first failed request of the guest was sent to.  Cooked
+ * captures do not show it; a point of the host does that has the same frame. */
 static bool destination(const struct scene *s, const struct run *run,
                         struct mac *mac)
 {
-	const struct sighting *at = try_reference(s, run->chains[0]);
-	const struct try *try = sighting_try(s, at);
+	const struct chain *c = run->chains[0];
 
-	*mac = try->dst_mac;
-	return try->has_dst_mac && !mac_is_group(try->dst_mac) &&
-	       s->points[at->point].role == CAPTURE_ROLE_VM;
+	for (uint32_t i = 0; i < c->n; i++) {
+		const struct sighting *at = &s->sightings[c->first + i];
+		const struct observation *o = &s->points[at->point];
+		const struct try *try = sighting_try(s, at);
+
+		if (!try->has_dst_mac || mac_is_group(try->dst_mac) ||
+		    (o->role != CAPTURE_ROLE_VM &&
+		     (o->hop || !scene_is_guest_mac(s, try->src_mac))))
+			continue;
+		*mac = try->dst_mac;
+		return true;
+	}
+	return false;
 }
 
 /* Frames for the run's server with the link address @mac */

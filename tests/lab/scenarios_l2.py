@@ -181,9 +181,10 @@ def flux(s):
 add('arp-flux-healthy', 'A server with two NICs in one segment answers ARP for both of its addresses at both: all works.', flux)
 
 
-def stale(s, side='guest'):
+def stale(s, side='guest', device='eth0'):
     """The peer asks nobody by ARP: its requests would tell everyone its new MAC."""
     w, peer = s.w, s.w.s2
+    s.devices = [device]
     s.avoid(peer.ip)
     moment = s.when(2.0, 2.4)
     if side == 'guest':
@@ -195,7 +196,7 @@ def stale(s, side='guest'):
         s.at(moment + 1.0, w.guests[0], traffic.http_client, peer.ip, 80, ['/', '/b/900'])
         s.at(moment + 0.3, w.vm, traffic.ping, peer.ip, 10, 0.6)
         s.fails(('icmp', peer.ip), ('arp', peer.ip))
-        s.check('vm', f'eth.dst == {peer.mac} && ip.src == {w.vm.ip} && icmp.type == 8', '>= 8')
+        s.check('vm', f'{"" if device == "any" else f"eth.dst == {peer.mac} && "}ip.src == {w.vm.ip} && icmp.type == 8', '>= 8')
         s.check('host', f'eth.dst == {peer.mac} && ip.src == {w.vm.ip} && icmp.type == 8', '>= 8')
         s.check('host', f'eth.src == {new}', '>= 3')
         s.fault('arp-stale-entry')
@@ -212,6 +213,8 @@ def stale(s, side='guest'):
 
 
 add('arp-stale-entry-guest', "A server got a new MAC and said nothing: the guest keeps sending to the old one.", stale)
+add('arp-stale-entry-guest-any', "A server got a new MAC and said nothing: the guest keeps sending to the old one; its capture on "
+    'all interfaces does not show to whom.', stale, 'guest', 'any')
 add('arp-stale-entry-peer', "A LAN machine keeps sending to an old MAC of the guest; the switch floods the frames, the guest "
     'ignores them.', stale, 'peer')
 
