@@ -156,6 +156,59 @@ START_TEST(what_need_not_pass_is_not_missed)
 }
 END_TEST
 
+static void arp(unsigned int at, int64_t ts_ns, uint16_t op, const char *from,
+                const char *to, bool broadcast)
+{
+	struct packet p = { .kind = PACKET_KIND_ARP,
+		            .ts_ns = START + ts_ns,
+		            .has_eth_src = true,
+		            .has_eth_dst = true,
+		            .group = broadcast,
+		            .arp = { .op = op } };
+
+	ck_assert(addr_parse(from, &p.arp.sender_ip));
+	ck_assert(addr_parse(to, &p.arp.target_ip));
+	p.arp.sender_mac = p.eth_src = station(&p.arp.sender_ip);
+	p.arp.target_mac = station(&p.arp.target_ip);
+	p.eth_dst = p.arp.target_mac;
+	if (broadcast)
+		p.eth_dst = (struct mac){ { 255, 255, 255, 255, 255, 255 } };
+	for (uint32_t i = 0; i < 2; i++)
+		if (at & 1u << i)
+			point_feed(&points[i].track, &p);
+}
+
+/* Who asks everybody need not be behind the uplink, where its request is, too. */
+START_TEST(a_siblings_unicast_is_not_missed)
+{
+	set_up();
+	pings_but(0, 0, EVERYWHERE);
+	arp(EVERYWHERE, 2 * S, 1, "10.0.0.3", "10.0.0.1", true);
+	arp(AT_VM, 2 * S + MS, 2, "10.0.0.1", "10.0.0.3", false);
+	arp(EVERYWHERE, 3 * S, 1, "10.0.0.3", "10.0.0.2", true);
+	arp(AT_HOST, 3 * S + MS, 2, "10.0.0.2", "10.0.0.3", false);
+	arp(AT_VM, 9 * S, 1, "10.0.0.1", "10.0.0.3", false);
+	arp(AT_VM, 9 * S + MS, 2, "10.0.0.3", "10.0.0.1", false);
+	find();
+	ck_assert(!hides(HOST, TRAFFIC_ARP, 9));
+}
+END_TEST
+
+/* Its answers pass there: what it asks has to as well. */
+START_TEST(an_answered_request_is_missed)
+{
+	set_up();
+	pings_but(0, 0, EVERYWHERE);
+	arp(EVERYWHERE, 2 * S, 1, "10.0.0.3", "10.0.0.1", true);
+	arp(EVERYWHERE, 2 * S + MS, 2, "10.0.0.1", "10.0.0.3", false);
+	arp(AT_VM, 9 * S, 1, "10.0.0.1", "10.0.0.3", false);
+	arp(AT_VM, 9 * S + MS, 2, "10.0.0.3", "10.0.0.1", false);
+	find();
+	ck_assert(hides(HOST, TRAFFIC_ARP, 9));
+	ck_assert(!hides(HOST, TRAFFIC_ARP, 5));
+}
+END_TEST
+
 /* Someone else who uses the guest's address is not in its capture. */
 START_TEST(a_double_of_the_guest_is_not_missed)
 {
@@ -213,6 +266,8 @@ int main(void)
 		a_hole_at_the_host,
 		a_hole_in_the_guest,
 		what_need_not_pass_is_not_missed,
+		a_siblings_unicast_is_not_missed,
+		an_answered_request_is_missed,
 		a_double_of_the_guest_is_not_missed,
 		one_direction_is_lacking,
 		silence_is_no_lacking_direction,

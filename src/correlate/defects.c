@@ -129,38 +129,74 @@ static enum traffic_class class_of(const struct flow *f)
 	return traffic_class_of_protocol((enum protocol)f->key.protocol);
 }
 
+static bool is_resolution(const struct flow *f)
+{
+	return f->key.protocol == PROTOCOL_ARP ||
+	       f->key.protocol == PROTOCOL_NDP;
+}
+
+static const struct try *try_at(const struct scene *s,
+                                const struct sighting *at)
+{
+	return &s->points[at->point].track.flows.tries[at->try];
+}
+
+/* Every port of a switch shows what goes to everybody: that it passed tells not
+ * where its sender is. */
+static bool may_be_flooded(const struct scene *s, const struct chain *c)
+{
+	for (uint32_t i = 0; i < c->n; i++)
+		if (try_at(s, &s->sightings[c->first + i])->unicast)
+			return false;
+	return is_resolution(flow_at(s, &s->sightings[c->first]));
+}
+
 /* @class: TRAFFIC_CLASS_COUNT for any */
 static uint64_t crossing(const struct scene *s, uint32_t point,
-                         const struct flow *f, int class)
+                         const struct flow *f, int class, bool flooded)
 {
 	bool out = scene_is_guest_ip(s, &f->key.client);
 	const struct in6_addr *peer = out ? &f->key.server : &f->key.client;
 	uint64_t hash = hash_bytes(peer, sizeof(*peer));
 
-	hash = hash_mix(hash, scene_nic_of_flow(s, f));
+	hash = hash_mix(hash, scene_nic_of_flow(s, f) << 1 | flooded);
 	return hash_mix(hash_mix(hash, point), (uint64_t) class);
 }
 
 static bool has_crossed(const struct finder *f, uint32_t point,
-                        const struct flow *flow, int class)
+                        const struct flow *flow, int class, bool flooded)
 {
+	uint64_t hash = crossing(f->scene, point, flow, class, flooded);
 	size_t pos = 0;
 
-	return hash_table_find(&f->crossed,
-	                       crossing(f->scene, point, flow, class),
-	                       &pos) != HASH_TABLE_NONE;
+	return hash_table_find(&f->crossed, hash, &pos) != HASH_TABLE_NONE;
 }
 
 static void note_crossing(struct finder *f, uint32_t point,
-                          const struct flow *flow)
+                          const struct flow *flow, bool flooded)
 {
 	const int classes[] = { (int)class_of(flow), TRAFFIC_CLASS_COUNT };
 
 	for (int i = 0; i < 2; i++)
-		if (!has_crossed(f, point, flow, classes[i]))
-			hash_table_add(
-				&f->crossed,
-				crossing(f->scene, point, flow, classes[i]), 0);
+		if (!has_crossed(f, point, flow, classes[i], flooded))
+			hash_table_add(&f->crossed,
+			               crossing(f->scene, point, flow,
+			                        classes[i], flooded),
+			               0);
+}
+
+/* Did it show on which side of the point the peer is?  The answer of a flooded
+ * request goes to one machine; of others' it does not pass the guest. */
+static bool shows_side(const struct scene *s, const struct chain *c,
+                       const struct sighting *at)
+{
+	const struct flow_key *k = &flow_at(s, at)->key;
+
+	if (!may_be_flooded(s, c))
+		return true;
+	return (scene_is_guest_ip(s, &k->client) ||
+	        scene_is_guest_ip(s, &k->server)) &&
+	       is_answered(s, at);
 }
 
 static void note_crossings(struct finder *f)
@@ -171,19 +207,24 @@ static void note_crossings(struct finder *f)
 		const struct chain *c = &s->chains[i];
 		const struct sighting *vm = chain_at(s, c, CAPTURE_ROLE_VM);
 
-		for (uint32_t j = 0; vm && j < c->n; j++)
-			note_crossing(f, s->sightings[c->first + j].point,
-			              flow_at(s, vm));
+		for (uint32_t j = 0; vm && j < c->n; j++) {
+			const struct sighting *at = &s->sightings[c->first + j];
+
+			note_crossing(f, at->point, flow_at(s, vm),
+			              !shows_side(s, c, at));
+		}
 	}
 }
 
-/* Would what the guest exchanges with this peer pass @point?  Where the whole
- * class is missing, other classes tell. */
+/* Would what the guest exchanges with this peer, and the guest's capture shows as
+ * @vm, pass @point?  Where the whole class is missing, other classes tell. */
 static bool has_to_pass(const struct finder *f, uint32_t point,
-                        const struct flow *flow)
+                        const struct sighting *vm)
 {
 	const struct scene *s = f->scene;
 	const struct observation *o = &s->points[point];
+	const struct try *try = try_at(s, vm);
+	const struct flow *flow = flow_at(s, vm);
 	enum traffic_class class = class_of(flow);
 	bool out = scene_is_guest_ip(s, &flow->key.client);
 	const struct in6_addr *peer =
@@ -191,11 +232,13 @@ static bool has_to_pass(const struct finder *f, uint32_t point,
 
 	if (o->track.seen[class].count > 0 ||
 	    (o->relayed && class != TRAFFIC_TCP))
-		return has_crossed(f, point, flow, (int)class);
+		return has_crossed(f, point, flow, (int)class, false) ||
+		       (is_resolution(flow) && try->has_dst_mac &&
+		        mac_is_group(try->dst_mac) &&
+		        has_crossed(f, point, flow, (int)class, true));
 	if (!o->hop)
-		return has_crossed(f, point, flow, TRAFFIC_CLASS_COUNT);
-	return class != TRAFFIC_ARP && class != TRAFFIC_NDP &&
-	       scene_on_link(s, peer) == 0;
+		return has_crossed(f, point, flow, TRAFFIC_CLASS_COUNT, false);
+	return !is_resolution(flow) && scene_on_link(s, peer) == 0;
 }
 
 static bool is_awake(const struct scene *s, const struct observation *o,
@@ -248,7 +291,7 @@ static void find_missed_at_host(struct finder *f, const struct chain *c,
 		struct observation *o = &s->points[point];
 
 		if (!has_point(s, c, point) && is_awake(s, o, c->host_ns) &&
-		    has_to_pass(f, point, flow))
+		    has_to_pass(f, point, vm))
 			note_missed(s, o, class_of(flow), c->host_ns);
 	}
 }
