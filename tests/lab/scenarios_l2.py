@@ -293,3 +293,36 @@ def absent_in_nat(s):
 
 add('arp-absent-nat-inconclusive', "The guest asks for an address of the NAT network that nobody has; only the uplink was "
     "captured, where such requests never come: missing is a capture at the guest's port.", absent_in_nat, mode='nat')
+
+
+def not_found(s, shown=True):
+    """The host's ARP for the guest gets lost at the hand-off: what comes back for the guest stays in the host."""
+    w, target = s.w, '203.0.113.81'
+    gateway = w.gateway
+    mac = w.host.ns.run('ip', '-o', 'link', 'show', w.bridge_name).split('link/ether ')[1].split()[0]
+    w.vm.ns.ip(f'neigh replace {gateway} lladdr {mac} nud permanent dev eth0')
+    asked = f'arp operation request arp daddr ip {w.vm.ip}'
+    w.bridge_drop(f'ether type arp {asked}', 'forward', w.nic)
+    w.host.ns.nft(f'table arp lab {{ chain input {{ type filter hook input priority 0; arp saddr ip {w.vm.ip} drop\n}}\n}}')
+    s.avoid(gateway, w.dns, w.s1.ip, w.s2.ip, *w.internet)
+    s.audited = False
+    start = s.when()
+    s.at(start, w.vm, traffic.ping, target, 8, s.rng.uniform(0.6, 0.8))
+    s.at(start + 0.3, w.vm, traffic.connect, target, 80, 5.5)
+    s.check('host', arp_request(gateway, w.vm.ip), '>= 4')
+    s.check('host', f'arp.opcode == 2 && arp.src.proto_ipv4 == {w.vm.ip} && arp.dst.proto_ipv4 == {gateway}', '== 0')
+    s.check('host', f'tcp.flags == 0x012 && ip.src == {target} && ip.dst == {w.host.ip}', '>= 3')
+    s.check('vm', arp_request(gateway, w.vm.ip), '== 0')
+    s.check('vm', f'ip.src == {target}', '== 0')
+    if shown:
+        s.expect(absent=['nat-no-answer'])
+        s.fault('arp-lost-vswitch', 'guest-host-path', 'to-guest', f'{gateway} > {w.vm.ip}')
+        return
+    s.filters['vm'] = 'not arp'
+    s.fault('nat-return-dropped', 'nat', 'to-guest')
+
+
+add('nat-guest-not-found', "The host translates for the guest and asks for its MAC in vain when the answers come: its ARP requests "
+    'never reach the guest.', not_found, mode='nat', point='port+uplink')
+add('nat-guest-not-found-filtered', "The host translates for the guest and asks for its MAC in vain when the answers come; the "
+    "guest's capture leaves ARP out.", not_found, False, mode='nat', point='sll1')
