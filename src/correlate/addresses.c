@@ -196,7 +196,8 @@ static struct fact *add_fact(const struct scene *s, const struct in6_addr *ip)
 	if (scene_is_guest_ip(s, ip))
 		fact_set_label(f, FIELD_LABEL_GUEST, &s->guest.macs[0],
 		               sizeof(struct mac));
-	fact_set_label(f, FIELD_LABEL_SEGMENT, "", 1);
+	fact_set_label(f, FIELD_LABEL_SEGMENT, &s->guest.macs[0],
+	               sizeof(struct mac));
 	fact_set_label(f, FIELD_LABEL_ADDRESS, ip, sizeof(*ip));
 	fact_set_label(f, FIELD_LABEL_PEER, ip, sizeof(*ip));
 	fact_set_label(f, FIELD_LABEL_NEXT_HOP, ip, sizeof(*ip));

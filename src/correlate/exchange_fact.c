@@ -41,12 +41,15 @@ static void set_labels(const struct scene *s, const struct flow_key *key,
 		uint32_t port;
 	} server = { key->server, key->protocol, key->server_port };
 	uint8_t proto = (uint8_t)key->protocol;
+	const struct in6_addr *own = from_guest ? &key->client : &key->server;
+	size_t nic = s->guest.n_macs > 1 ? scene_nic_of_ip(s, own) : 0;
 
 	if (gw && gw->has_ip && scene_on_link(s, peer) == 0)
 		hop = &gw->ip;
 	fact_set_label(f, FIELD_LABEL_GUEST, &s->guest.macs[0],
 	               sizeof(struct mac));
-	fact_set_label(f, FIELD_LABEL_SEGMENT, "", 1);
+	fact_set_label(f, FIELD_LABEL_SEGMENT, &s->guest.macs[nic],
+	               sizeof(struct mac));
 	fact_set_label(f, FIELD_LABEL_PEER, peer, sizeof(*peer));
 	fact_set_label(f, FIELD_LABEL_ADDRESS, &key->server,
 	               sizeof(key->server));

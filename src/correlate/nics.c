@@ -292,7 +292,8 @@ static struct fact *add_fact(struct scene *s)
 		fact_set_ip(f, FIELD_NIC_IP, &s->guest.ips[0]);
 	fact_set_label(f, FIELD_LABEL_GUEST, &s->guest.macs[0],
 	               sizeof(struct mac));
-	fact_set_label(f, FIELD_LABEL_SEGMENT, "", 1);
+	fact_set_label(f, FIELD_LABEL_SEGMENT, &s->guest.macs[0],
+	               sizeof(struct mac));
 	return f;
 }
 

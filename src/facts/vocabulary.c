@@ -507,7 +507,7 @@ static const struct field_info fields[FIELD_COUNT] = {
 
 	[FIELD_LABEL_GUEST] = ROW(ALL_KINDS, "guest", LABEL, "the guest's NIC"),
 	[FIELD_LABEL_SEGMENT] =
-		ROW(ALL_KINDS, "segment", LABEL, "the link (broadcast domain)"),
+		ROW(ALL_KINDS, "segment", LABEL, "the link of the guest's NIC"),
 	[FIELD_LABEL_PEER] = ROW(ALL_KINDS, "peer", LABEL,
 	                         "the guest and the other address"),
 	[FIELD_LABEL_ADDRESS] =

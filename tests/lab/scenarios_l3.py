@@ -254,11 +254,18 @@ add('nat-hostonly-isolated', 'The guest is in a host-only network: it talks to h
 
 def overlap(s):
     w, server = s.w, s.w.s2
-    s.tries(server.ip)
+    start = s.when()
+    s.tries(server.ip, start=start)
     s.avoid(w.s1.ip)
     s.fails(('arp', server.ip))
     s.check('vm', arp_request(w.vm.ip, server.ip), '>= 4')
-    s.check('host', arp_request(w.vm.ip, server.ip), '== 0')
+    s.check('host', s.at_point(1, arp_request(w.vm.ip, server.ip)), '== 0')
+    if '+' in s.point:
+        unseen = w.lan_ip()
+        s.fails(('arp', unseen))
+        s.at(start + 1, w.vm, traffic.ping, unseen, 6, 0.8)
+        s.check('host', s.at_point(0, arp_request(w.vm.ip, unseen)), '>= 3')
+        s.check('host', s.at_point(1, f'arp.src.proto_ipv4 == {unseen} || ip.addr == {unseen}'), '== 0')
     s.check('host', f'arp.src.proto_ipv4 == {server.ip} || ip.src == {server.ip}', '>= 3')
     s.at(3, server, traffic.http_client, w.host.ip, 22, [])
     s.at(1, w.host, traffic.http_client, server.ip, 80, ['/', '/b/900'])
@@ -268,3 +275,6 @@ def overlap(s):
 
 add('nat-subnet-overlap', "The NAT network has the numbers of the LAN: the guest asks by ARP, in vain, for a LAN server that is "
     'alive at the uplink.', overlap, mode='nat', overlap=True)
+add('nat-subnet-overlap-two-points', "The NAT network has the numbers of the LAN: the guest asks by ARP, in vain, for a LAN server "
+    'that is alive at the uplink, and for an address of which nothing is seen there.', overlap, mode='nat', overlap=True,
+    point='port+uplink')
