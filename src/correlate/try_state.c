@@ -167,6 +167,20 @@ static bool is_guest_blind(const struct visibility *v, const struct scene *s,
 	         visibility_reached_guest(v, &f->key.server));
 }
 
+/* A point on the way that it never reached shows it, though the client's own
+ * capture ends too early for an answer. */
+static bool is_request_lost(const struct visibility *v, const struct scene *s,
+                            const struct chain *c, enum protocol protocol)
+{
+	struct location at = locate(v, s, c);
+
+	return at.known && at.leg == LOST_LEG_REQUEST &&
+	       visibility_could_see(v, at.before, at.direction,
+	                            traffic_class_of_protocol(protocol),
+	                            c->host_ns,
+	                            visibility_timeout_ns(protocol));
+}
+
 enum try_state try_state(const struct visibility *v, const struct scene *s,
                          const struct chain *c)
 {
@@ -195,7 +209,9 @@ enum try_state try_state(const struct visibility *v, const struct scene *s,
 	if (protocol == PROTOCOL_UDP && !is_answered_somewhere(s, c))
 		return TRY_STATE_UNDECIDED;
 	if (try->ts_ns + timeout_ns > s->incident->captures[o->capture].last_ns)
-		return TRY_STATE_UNDECIDED;
+		return !c->detour && is_request_lost(v, s, c, protocol)
+		               ? TRY_STATE_FAILED
+		               : TRY_STATE_UNDECIDED;
 	if (c->detour)
 		return detour_state(sighting_flow(s, at));
 	if (is_answer_hidden(v, s, c, at, timeout_ns))

@@ -1,6 +1,8 @@
 """Look-alikes of single rules, variants by place, and faults that come and go."""
+import os
 import socket
 import struct
+import subprocess
 
 import capture
 import traffic
@@ -206,15 +208,27 @@ add('gw-arp-unanswered-nat-midway', "The NAT works until the host's virtual netw
 
 # ICMP
 
-def requests_lost(s):
-    """The guest's echo requests are lost in the host."""
+def end_after(files, display_filter, number):
+    """The guest's file ends shortly after so many frames."""
+    moments = capture.rows(files['vm'], display_filter, 'frame.time_epoch')
+    cut = files['vm'] + '.cut'
+    subprocess.run(['editcap', '-F', 'pcap', '-B', f'{float(moments[number - 1][0]) + 0.1:.6f}', files['vm'], cut], check=True)
+    os.replace(cut, files['vm'])
+
+
+def requests_lost(s, last=False):
+    """The guest's echo requests are lost in the host; `last`: just before the guest's capture ends."""
     w, target = s.w, s.w.s2.ip
     w.bridge_drop(f'ether type ip ip protocol icmp icmp type echo-request ip saddr {w.vm.ip} ip daddr {target}')
     s.avoid(target)
     s.fails(('icmp', target))
-    s.at(s.when(), w.vm, traffic.ping, target, 9, 0.5)
+    if last:
+        s.changes.append(lambda files: end_after(files, echo(8, w.vm.ip, target), 4))
+        s.at(8, w.vm, traffic.ping, target, 4, 0.2)
+    else:
+        s.at(s.when(), w.vm, traffic.ping, target, 9, 0.5)
     s.at(s.when() + 1, w.vm, traffic.http_client, target, 80, ['/', '/b/900'])
-    seen_and_lost(s, echo(8, w.vm.ip, target), 7)
+    seen_and_lost(s, echo(8, w.vm.ip, target), 4 if last else 7)
     s.expect(absent=['icmp-lost-beyond', 'arp-stale-entry', 'icmp-double-filter'])
     s.fault('icmp-lost-to-guest', s.gap, 'from-guest', f'{w.vm.ip} > {target}')
 
@@ -223,6 +237,8 @@ add('icmp-lost-from-guest-uplink', "The host's bridge drops the guest's echo req
     'guest.', requests_lost)
 add('icmp-lost-from-guest-two-points', "The guest's echo requests to one server are at its port and not at the uplink.",
     requests_lost, point='port+uplink')
+add('icmp-lost-from-guest-last', "The guest's echo requests to one server are at its port and not at the uplink; its own capture "
+    'ends before they could have been answered.', requests_lost, True, point='port+uplink')
 
 
 def one_filter_both_ways(s):
