@@ -18,11 +18,6 @@ static uint64_t of_ip(const struct in6_addr *ip)
 	return hash_bytes(ip, sizeof(*ip));
 }
 
-static uint64_t of_mac(struct mac mac)
-{
-	return hash_bytes(&mac, sizeof(mac));
-}
-
 static bool is_resolution(uint32_t protocol)
 {
 	return protocol == PROTOCOL_ARP || protocol == PROTOCOL_NDP;
@@ -33,8 +28,7 @@ static bool is_off_link(const struct scene *s, const struct in6_addr *ip)
 	return addr_is_unicast(ip) && scene_on_link(s, ip) == 0;
 }
 
-/* On the guest's own link: nothing was routed yet when it passes here. */
-static bool is_near(const struct observation *o)
+bool reach_is_near(const struct observation *o)
 {
 	return o->role == CAPTURE_ROLE_VM || (o->on_path && !o->hop);
 }
@@ -46,10 +40,10 @@ static void note_router(struct reach *r, struct mac mac,
 
 	if (mac_is_zero(mac) || scene_is_guest_mac(r->scene, mac))
 		return;
-	known = tally_at(&r->router_macs, of_mac(mac));
+	known = tally_at(&r->router_macs, reach_of_mac(mac));
 	if ((*known)++ > 0)
 		return;
-	*tally_at(&r->forwarders, of_mac(mac)) = 1;
+	*tally_at(&r->forwarders, reach_of_mac(mac)) = 1;
 	r->routers = xreallocarray(r->routers, r->n_routers + 1,
 	                           sizeof(*r->routers));
 	r->routers[r->n_routers++] = (struct router){
@@ -69,7 +63,7 @@ static void note_flow(struct reach *r, uint32_t point, const struct flow *f)
 		return;
 	note_router(r, f->server_mac, &f->key.server, point);
 	if (!mac_is_zero(f->next_hop))
-		*tally_at(&r->forwarders, of_mac(f->next_hop)) = 1;
+		*tally_at(&r->forwarders, reach_of_mac(f->next_hop)) = 1;
 }
 
 static struct family *family_of(struct reach *r, const struct in6_addr *ip)
@@ -91,9 +85,9 @@ static void note_guest_flow(struct reach *r, const struct flow *f)
 		return;
 	family_of(r, &k->client)->sends_off_link = true;
 	*tally_at(&r->contacted, of_ip(&k->server)) = 1;
-	pair = hash_mix(of_ip(&k->server), of_mac(f->next_hop));
+	pair = hash_mix(of_ip(&k->server), reach_of_mac(f->next_hop));
 	if ((*tally_at(&r->hop_peers, pair))++ == 0)
-		(*tally_at(&r->peers_of_hop, of_mac(f->next_hop)))++;
+		(*tally_at(&r->peers_of_hop, reach_of_mac(f->next_hop)))++;
 }
 
 static void note_flows(struct reach *r, uint32_t point)
@@ -101,7 +95,7 @@ static void note_flows(struct reach *r, uint32_t point)
 	const struct observation *o = &r->scene->points[point];
 	const struct flow_table *t = &o->track.flows;
 
-	if (!is_near(o))
+	if (!reach_is_near(o))
 		return;
 	for (uint32_t i = 0; i < t->n_flows; i++) {
 		const struct flow *f = &t->flows[i];
@@ -302,57 +296,6 @@ void reach_describe(const struct reach *r, const struct flow_key *key,
 	nat_describe(r, key, f);
 }
 
-/* The router that is not the guest's next hop, or NULL */
-static const struct router *other_router(const struct reach *r, struct mac hop)
-{
-	for (uint32_t i = 0; i < r->n_routers; i++)
-		if (!mac_equal(r->routers[i].mac, hop))
-			return &r->routers[i];
-	return NULL;
-}
-
-static void add_router(struct scene *s, const struct router *router,
-                       struct fact *f)
-{
-	struct evidence e = {
-		.leg = EVIDENCE_OTHER,
-		.at = s->points[router->point].role,
-		.control = -1,
-		.twin = -1,
-		.total = 1,
-	};
-	struct claim *c = point_claim(s, router->point, &e.claim);
-	char mac[ADDR_TEXT_MAX];
-
-	claim_add_mac(c, CLAIM_ETH_SRC, router->mac);
-	claim_add_ip(c, CLAIM_IP_SRC, &router->source);
-	claim_add_flag(c, CLAIM_NOT_QUOTED);
-	c->what = text_format("what %s brings from beyond the link",
-	                      mac_text(router->mac, mac));
-	fact_add_evidence(f, &e);
-}
-
-static void set_next_hop(const struct reach *r, struct scene *s,
-                         const struct run *run, struct fact *f)
-{
-	const struct sighting *at = try_reference(s, run->chains[0]);
-	struct mac hop = sighting_flow(s, at)->next_hop;
-	const struct router *other;
-
-	if (run->role != TRY_ROLE_FROM_GUEST ||
-	    !is_off_link(s, &run->key.server) || mac_is_zero(hop) ||
-	    s->points[at->point].role != CAPTURE_ROLE_VM)
-		return;
-	other = other_router(r, hop);
-	fact_set_bool(f, FIELD_NEXT_HOP_FORWARDS,
-	              tally_get(&r->forwarders, of_mac(hop)) > 0);
-	fact_set_number(f, FIELD_NEXT_HOP_PEERS,
-	                tally_get(&r->peers_of_hop, of_mac(hop)));
-	fact_set_bool(f, FIELD_ANOTHER_ROUTER, other != NULL);
-	if (other && tally_get(&r->forwarders, of_mac(hop)) == 0)
-		add_router(s, other, f);
-}
-
 static void set_turns(const struct scene *s, const struct run *run,
                       struct fact *f)
 {
@@ -405,7 +348,7 @@ static void set_source(const struct reach *r, const struct run *run,
 void reach_describe_run(const struct reach *r, struct scene *s,
                         const struct run *run, struct fact *f)
 {
-	set_next_hop(r, s, run, f);
+	next_hop_describe_run(r, s, run, f);
 	set_turns(s, run, f);
 	set_source(r, run, f);
 	own_host_describe(r->sides, s, &run->key, f);

@@ -87,7 +87,21 @@ void reach_describe(const struct reach *r, const struct flow_key *key,
 void reach_describe_run(const struct reach *r, struct scene *s,
                         const struct run *run, struct fact *f);
 
+/** reach_of_mac() - The hash that tallies by MAC go by */
+static inline uint64_t reach_of_mac(struct mac mac)
+{
+	return hash_bytes(&mac, sizeof(mac));
+}
+
+/** reach_is_near() - Is it a point on the guest's own link, where nothing was
+ * routed yet? */
+bool reach_is_near(const struct observation *o);
+
 /* The other files of it. */
+
+/** next_hop_describe_run() - Who is the next hop, and does it forward anything? */
+void next_hop_describe_run(const struct reach *r, struct scene *s,
+                           const struct run *run, struct fact *f);
 
 /** strays_index() - Note the stray answers seen at @point */
 void strays_index(struct reach *r, uint32_t point);

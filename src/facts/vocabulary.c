@@ -275,6 +275,13 @@ static const struct field_info fields[FIELD_COUNT] = {
 	[FIELD_ANOTHER_ROUTER] = EXCHANGE(
 		"another_router", BOOL,
 		"another MAC brings packets from beyond the guest's link"),
+	[FIELD_NEXT_HOP_IS_HOST] =
+		EXCHANGE("next_hop.is_host", BOOL,
+	                 "the next hop is the guest's own host"),
+	[FIELD_USUAL_GATEWAY] = EXCHANGE(
+		"usual_gateway", IP,
+		"the first address of the guest's link, where another machine "
+		"than the next hop has it"),
 	[FIELD_REDIRECTED] = EXCHANGE(
 		"redirected", BOOL,
 		"a router told the guest to use another one (ICMP redirect)"),

@@ -252,6 +252,27 @@ add('nat-hostonly-isolated', 'The guest is in a host-only network: it talks to h
     isolated, mode='host-only', point='port+uplink')
 
 
+def wrong_sibling(s):
+    """The guest takes another guest of its host for the gateway; the host would translate."""
+    w, other = s.w, s.w.guests[0]
+    s.avoid(other.ip, w.s1.ip, w.s2.ip, *w.internet)
+    s.audited = False
+    w.vm.ns.ip(f'route replace default via {other.ip}')
+    start = s.when()
+    for number, target in enumerate(['203.0.113.80', '203.0.113.81', w.s1.ip]):
+        s.at(start + number * 0.4, w.vm, traffic.ping, target, 6, 0.6)
+        seen_and_lost(s, echo(8, w.vm.ip, target), 5)
+        s.check('vm', f'eth.dst == {other.mac} && ip.dst == {target}', '>= 5')
+    s.check('vm', f'ip.src == {w.gateway} && ip.dst == {w.vm.ip}', '>= 3')
+    s.check('host', s.at_point(1, f'ip.src == {w.host.ip} && tcp.flags.syn == 1'), '>= 2')
+    s.expect(mode=None, absent=['nat-hostonly-isolated', 'icmp-lost-beyond'])
+    s.fault('gw-wrong-gateway', 'host', 'from-guest')
+
+
+add('gw-wrong-gateway-sibling', "The guest's default gateway is another guest of its host, which forwards nothing; the host with its NAT "
+    'is there, too.', wrong_sibling, mode='nat', point='port+uplink')
+
+
 def overlap(s):
     w, server = s.w, s.w.s2
     start = s.when()
