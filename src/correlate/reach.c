@@ -28,8 +28,11 @@ static bool is_off_link(const struct scene *s, const struct in6_addr *ip)
 	return addr_is_unicast(ip) && scene_on_link(s, ip) == 0;
 }
 
-bool reach_is_near(const struct observation *o)
+bool reach_is_near(const struct scene *s, const struct observation *o)
 {
+	/* The far side of an isolated guest is its host's other links, too. */
+	if (s->guest.mode == NETWORK_MODE_HOST_ONLY && o->side == SIDE_FAR)
+		return false;
 	return o->role == CAPTURE_ROLE_VM || (o->on_path && !o->hop);
 }
 
@@ -95,7 +98,7 @@ static void note_flows(struct reach *r, uint32_t point)
 	const struct observation *o = &r->scene->points[point];
 	const struct flow_table *t = &o->track.flows;
 
-	if (!reach_is_near(o))
+	if (!reach_is_near(r->scene, o))
 		return;
 	for (uint32_t i = 0; i < t->n_flows; i++) {
 		const struct flow *f = &t->flows[i];

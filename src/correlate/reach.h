@@ -95,7 +95,7 @@ static inline uint64_t reach_of_mac(struct mac mac)
 
 /** reach_is_near() - Is it a point on the guest's own link, where nothing was
  * routed yet? */
-bool reach_is_near(const struct observation *o);
+bool reach_is_near(const struct scene *s, const struct observation *o);
 
 /* The other files of it. */
 

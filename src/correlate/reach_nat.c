@@ -279,13 +279,21 @@ static void add_isolated(struct scene *s, const struct run *run, struct fact *f)
 	};
 	static const int64_t all[] = { IP_PROTO_TCP, IP_PROTO_UDP,
 		                       IP_PROTO_ICMP };
+	bool is_far = s->points[s->isolated_from].side == SIDE_FAR;
 	struct claim *c = point_claim(s, s->isolated_from, &e.claim);
 
 	claim_add_ip(c, CLAIM_IP_SRC, &run->key.client);
+	if (is_far) /* its siblings' ports are on that side, too */
+		claim_add_ip(c, CLAIM_IP_DST, &run->key.server);
 	claim_add_flag(c, CLAIM_NOT_QUOTED);
 	c->what = text_copy("packets of the guest at the host's uplink");
 	c = point_claim(s, s->isolated_from, &e.control);
 	claim_add_numbers(c, CLAIM_IP_PROTO, all, 3);
+	if (is_far) {
+		claim_add_ip(c, CLAIM_IP_SRC, &run->key.client);
+		claim_negate_last(c);
+		claim_add_flag(c, CLAIM_OUTGOING);
+	}
 	c->what = text_copy("traffic of others there");
 	fact_add_evidence(f, &e);
 }
@@ -342,6 +350,29 @@ static bool is_foreign_uplink(const struct scene *s,
 	return true;
 }
 
+/* All interfaces but the guest's port: does what leaves by one of them come from
+ * another link of the host only? */
+static bool is_foreign_side(const struct scene *s, const struct observation *o)
+{
+	const struct flow_table *t = &o->track.flows;
+	bool leaves = false;
+
+	if (o->side != SIDE_FAR || o->carries_tunnels ||
+	    o->track.packets < UPLINK_MIN)
+		return false;
+	for (uint32_t i = 0; i < t->n_flows; i++) {
+		const struct flow *f = &t->flows[i];
+
+		if (f->received == 0 || !addr_is_unicast(&f->key.client) ||
+		    scene_on_link(s, &f->key.server) != 0)
+			continue;
+		if (scene_on_link(s, &f->key.client) != 0)
+			return false;
+		leaves = true;
+	}
+	return leaves;
+}
+
 /* Tries beyond the link: all in vain, and enough of them? */
 static bool is_cut_off(const struct scene *s)
 {
@@ -375,7 +406,8 @@ void isolation_find(struct scene *s)
 	if (!s->aligned || s->n_path == 0 || !is_cut_off(s))
 		return;
 	for (uint32_t i = 0; i < s->n_points; i++) {
-		if (!is_foreign_uplink(s, &s->points[i]))
+		if (!is_foreign_uplink(s, &s->points[i]) &&
+		    !is_foreign_side(s, &s->points[i]))
 			continue;
 		s->guest.mode = NETWORK_MODE_HOST_ONLY;
 		s->isolated_from = i;

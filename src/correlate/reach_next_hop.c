@@ -45,7 +45,7 @@ static bool find_hop(const struct scene *s, const struct run *run,
 	for (uint32_t i = 0; i < c->n; i++) {
 		const struct sighting *at = &s->sightings[c->first + i];
 
-		if (!reach_is_near(&s->points[at->point]))
+		if (!reach_is_near(s, &s->points[at->point]))
 			continue;
 		*hop = sighting_flow(s, at)->next_hop;
 		if (!mac_is_zero(*hop))
@@ -86,7 +86,7 @@ static struct mac holder_of(const struct scene *s, const struct in6_addr *guest,
 		const struct station_table *t = &s->points[i].track.stations;
 
 		for (uint32_t j = 0;
-		     reach_is_near(&s->points[i]) && j < t->count; j++)
+		     reach_is_near(s, &s->points[i]) && j < t->count; j++)
 			if (station_has_ip(&t->stations[j], ip))
 				return t->stations[j].mac;
 	}

@@ -343,6 +343,9 @@ static enum relevance relevance_on_bridge(const struct visibility *v,
 	if (set_has(&v->answered, behind_ip(point, ip)) ||
 	    set_has(&v->answered, behind_mac(point, mac)))
 		return RELEVANCE_NO;
+	/* It shows all interfaces of the host but the guest's port. */
+	if (s->points[point].side == SIDE_FAR && scene_on_link(s, ip) == 0)
+		return RELEVANCE_YES;
 	/* Past the outermost point a stranger may be a sibling of the guest. */
 	if (s->points[point].trunk &&
 	    (reply || s->points[point].depth < s->n_path))

@@ -19,12 +19,12 @@
 /* The point within its file: "eth0", "eth0 inside VXLAN 100", "interface 4" */
 static void put_interface(const struct incident_point *p, struct strbuf *out)
 {
-	if (p->name)
-		strbuf_puts(out, p->name);
-	else if (p->side)
+	if (p->side)
 		strbuf_puts(out, strcmp(p->side, "guest-side") == 0
 		                         ? "the guest's side"
 		                         : "the far side");
+	else if (p->name)
+		strbuf_puts(out, p->name);
 	else if (p->ifindex >= 0)
 		strbuf_printf(out, "interface %" PRId64, p->ifindex);
 	else if (!p->tunnel)

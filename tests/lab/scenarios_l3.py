@@ -252,6 +252,26 @@ add('nat-hostonly-isolated', 'The guest is in a host-only network: it talks to h
     isolated, mode='host-only', point='port+uplink')
 
 
+def unforwarded(s):
+    w = s.w
+    s.avoid(w.s1.ip, w.s2.ip, *w.internet)
+    s.audited = False
+    w.host.ns.sysctl(ipv4__ip_forward=0)
+    start = s.when()
+    for number, target in enumerate(['203.0.113.80', '203.0.113.81', w.s1.ip]):
+        s.at(start + number * 0.4, w.vm, traffic.ping, target, 2, 0.6)
+        s.at(start + 2 + number * 0.4, w.vm, traffic.connect, target, 80, 1.5)
+        s.check('vm', f'ip.src == {w.vm.ip} && ip.dst == {target}', '>= 3')
+        s.check('host', f'ip.addr == {w.vm.ip} && ip.addr == {target} && sll.pkttype == 4', '== 0')
+    s.check('host', f'ip.dst == {w.vm.ip} && sll.pkttype == 4', '>= 5')
+    s.expect(mode='host-only')
+    s.fault('nat-hostonly-isolated', 'host', 'from-guest')
+
+
+add('nat-hostonly-isolated-sll1', 'The host forwards nothing of its guests; it captured on all interfaces in the older cooked format.',
+    unforwarded, mode='nat', point='sll1')
+
+
 def wrong_sibling(s):
     """The guest takes another guest of its host for the gateway; the host would translate."""
     w, other = s.w, s.w.guests[0]
@@ -271,6 +291,8 @@ def wrong_sibling(s):
 
 add('gw-wrong-gateway-sibling', "The guest's default gateway is another guest of its host, which forwards nothing; the host with its NAT "
     'is there, too.', wrong_sibling, mode='nat', point='port+uplink')
+add('gw-wrong-gateway-sibling-any', "The guest's default gateway is another guest of its host, which forwards nothing; the host captured "
+    'on all interfaces, and shows that the frames of that gateway come in.', wrong_sibling, mode='nat', point='any')
 
 
 def overlap(s):
