@@ -29,6 +29,8 @@ struct votes {
 	uint32_t same;       /* nothing changed */
 	uint32_t routed;     /* TTL less, addresses kept */
 	uint32_t translated; /* other address */
+	uint32_t masked;     /* of the guest's own tries, and answered */
+	uint32_t routed_answered;
 	uint32_t unicast;
 	uint32_t group;
 	struct distance distance;
@@ -74,6 +76,8 @@ static void vote(const struct scene *s, struct votes *v, uint32_t vm_point,
 	const struct flow *fh =
 		&s->points[host_point].track.flows.flows[host->flow];
 	bool from_guest = scene_is_guest_ip(s, &fv->key.client);
+	bool answered =
+		vm->answer != TRY_UNANSWERED && host->answer != TRY_UNANSWERED;
 
 	if (fv->key.protocol == PROTOCOL_ARP ||
 	    fv->key.protocol == PROTOCOL_NDP) {
@@ -90,6 +94,10 @@ static void vote(const struct scene *s, struct votes *v, uint32_t vm_point,
 		v->routed++;
 	else
 		v->same++;
+	v->masked += answered && from_guest &&
+	             !addr_equal(&fv->key.client, &fh->key.client);
+	v->routed_answered += answered && vm->ttl != host->ttl &&
+	                      addr_equal(&fv->key.client, &fh->key.client);
 	vote_distance(&v->distance, vm, host, from_guest);
 }
 
@@ -184,6 +192,12 @@ static bool is_on_path(const struct votes *v, uint32_t unicast,
 	return v->unicast > 0 || (answered == 0 && v->arp_distance.n > 0);
 }
 
+/* Translated, and none of it is answered that leaves without: it should not. */
+static bool is_half_translated(const struct votes *v)
+{
+	return v->masked > 0 && v->routed_answered == 0 && v->same == 0;
+}
+
 static void mark_points(struct scene *s, const struct votes *votes)
 {
 	uint32_t unicast = 0, answered = 0;
@@ -204,7 +218,8 @@ static void mark_points(struct scene *s, const struct votes *votes)
 		o->on_path = is_on_path(v, unicast, answered);
 		o->trunk = v->unicast * 100 >= v->of * TRUNK_PERCENT &&
 		           v->unicast > 0;
-		o->translated = v->translated > v->same + v->routed;
+		o->translated = v->translated > v->same + v->routed ||
+		                is_half_translated(v);
 		o->hop = v->translated + v->routed > v->same;
 		if (o->side != SIDE_FAR)
 			continue;

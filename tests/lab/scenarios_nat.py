@@ -553,3 +553,24 @@ for _how, _what in [('both', 'all of them'), ('in', 'what comes for the guest'),
         add(f'bridge-policy-{_how}-{_point.replace("port+uplink", "two-points")}',
             'The filter for what the host forwards sees bridged '
             f'frames, too, and drops {_what}.', policy, _how, point=_point)
+
+
+def tcp_alone(s):
+    """The host translates TCP and lets all else leave as it is."""
+    w = s.w
+    w.masquerade(f'ip saddr {w.vm_net} ip daddr != {w.vm_net} ip protocol tcp')
+    s.pinged = []
+    start = s.when()
+    for number, target in enumerate([w.s1.ip, w.s2.ip]):
+        s.fails(('icmp', target))
+        s.at(start + 0.2 * number, w.vm, traffic.ping, target, 20, 0.25)
+        s.check('host', echo(8, w.vm.ip, target), '>= 12')
+        s.check('vm', echo(0, target, w.vm.ip), '== 0')
+    s.check('host', f'tcp.flags == 0x012 && ip.dst == {w.host.ip}', '>= 2')
+    s.check('vm', f'tcp.flags == 0x012 && ip.src in {{{", ".join([w.s1.ip, w.s2.ip, *w.internet])}}}', '>= 2')
+    s.expect(absent=['icmp-lost-beyond'])
+    s.fault('nat-snat-missing', 'nat', 'from-guest')
+
+
+add('nat-snat-missing-but-tcp', "The host's masquerade rule is for TCP only: the guest's pings leave with their private source.",
+    tcp_alone, mode='nat')
