@@ -300,9 +300,11 @@ static void add_isolated(struct scene *s, const struct run *run, struct fact *f)
 
 static void set_isolated(struct scene *s, const struct run *run, struct fact *f)
 {
+	struct value on_link = fact_get(f, FIELD_SERVER_ON_LINK);
+
 	if (s->guest.mode != NETWORK_MODE_HOST_ONLY ||
-	    run->role != TRY_ROLE_FROM_GUEST ||
-	    scene_on_link(s, &run->key.server) != 0)
+	    run->role != TRY_ROLE_FROM_GUEST || on_link.state != VALUE_KNOWN ||
+	    on_link.lo != 0)
 		return;
 	fact_set_enum(f, FIELD_LOST_LEG, LOST_LEG_REQUEST);
 	fact_set_enum(f, FIELD_LOST_PLACE, PLACE_HOST);

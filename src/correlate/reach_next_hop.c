@@ -129,16 +129,34 @@ static void set_host(const struct scene *s, const struct run *run,
 		fact_set_bool(f, FIELD_NEXT_HOP_IS_HOST, true);
 }
 
+/* Where the prefix does not tell: it goes to the gateway, and nobody said by ARP
+ * that the server is there. */
+static bool goes_by_gateway(const struct scene *s,
+                            const struct in6_addr *server, struct mac hop)
+{
+	const struct gateway *gw = scene_gateway_for(s, server);
+
+	if (!gw || !gw->has_ip || !gw->has_mac || !mac_equal(gw->mac, hop) ||
+	    addr_equal(&gw->ip, server))
+		return false;
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (claim_log_get(&s->points[i].track.claims, server, hop))
+			return false;
+	return true;
+}
+
 void next_hop_describe_run(const struct reach *r, struct scene *s,
                            const struct run *run, struct fact *f)
 {
+	int on_link = scene_on_link(s, &run->key.server);
 	const struct router *other;
 	struct mac hop;
 
-	if (run->role != TRY_ROLE_FROM_GUEST ||
-	    scene_on_link(s, &run->key.server) != 0 ||
-	    !addr_is_unicast(&run->key.server) || !find_hop(s, run, &hop))
+	if (run->role != TRY_ROLE_FROM_GUEST || on_link == 1 ||
+	    !addr_is_unicast(&run->key.server) || !find_hop(s, run, &hop) ||
+	    (on_link < 0 && !goes_by_gateway(s, &run->key.server, hop)))
 		return;
+	fact_set_bool(f, FIELD_SERVER_ON_LINK, false);
 	other = other_router(r, hop);
 	fact_set_bool(f, FIELD_NEXT_HOP_FORWARDS,
 	              tally_get(&r->forwarders, reach_of_mac(hop)) > 0);

@@ -272,14 +272,22 @@ add('nat-hostonly-isolated-sll1', 'The host forwards nothing of its guests; it c
     unforwarded, mode='nat', point='sll1')
 
 
-def wrong_sibling(s):
-    """The guest takes another guest of its host for the gateway; the host would translate."""
+def wrong_sibling(s, near=False):
+    """The guest takes another guest of its host for the gateway; the host would translate.  `near`: also for an address that
+    differs little from its own."""
     w, other = s.w, s.w.guests[0]
+    targets = ['203.0.113.80', '203.0.113.81', w.s1.ip]
+    if near:
+        first, second, third = w.vm_prefix.split('.')
+        targets[2] = f'{first}.{second}.{(int(third) + 90) % 250 + 1}.5'
+        w.net.ns.ip(f'addr add {targets[2]}/32 dev eth0')
+        w.router.ns.ip(f'route add {targets[2]}/32 via 203.0.113.80')
+        s.at(1, w.host, traffic.ping, targets[2], 3, 0.3)
     s.avoid(other.ip, w.s1.ip, w.s2.ip, *w.internet)
     s.audited = False
     w.vm.ns.ip(f'route replace default via {other.ip}')
     start = s.when()
-    for number, target in enumerate(['203.0.113.80', '203.0.113.81', w.s1.ip]):
+    for number, target in enumerate(targets):
         s.at(start + number * 0.4, w.vm, traffic.ping, target, 6, 0.6)
         seen_and_lost(s, echo(8, w.vm.ip, target), 5)
         s.check('vm', f'eth.dst == {other.mac} && ip.dst == {target}', '>= 5')
@@ -292,7 +300,7 @@ def wrong_sibling(s):
 add('gw-wrong-gateway-sibling', "The guest's default gateway is another guest of its host, which forwards nothing; the host with its NAT "
     'is there, too.', wrong_sibling, mode='nat', point='port+uplink')
 add('gw-wrong-gateway-sibling-any', "The guest's default gateway is another guest of its host, which forwards nothing; the host captured "
-    'on all interfaces, and shows that the frames of that gateway come in.', wrong_sibling, mode='nat', point='any')
+    'on all interfaces, and shows that the frames of that gateway come in.', wrong_sibling, True, mode='nat', point='any')
 
 
 def overlap(s):
