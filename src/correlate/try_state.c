@@ -181,6 +181,25 @@ static bool is_request_lost(const struct visibility *v, const struct scene *s,
 	                            visibility_timeout_ns(protocol));
 }
 
+/* DHCP servers ask for an address before they offer it (RFC 2131 2.2). */
+static bool is_before_offer(const struct scene *s, const struct sighting *at)
+{
+	const struct point *track = &s->points[at->point].track;
+	const struct flow_key *key = &sighting_flow(s, at)->key;
+
+	if (key->protocol != PROTOCOL_ARP)
+		return false;
+	for (size_t i = 0; i < track->n_leases; i++) {
+		const struct dhcp_lease *l = &track->leases[i];
+
+		if (l->offered && addr_equal(&l->ip, &key->server) &&
+		    scene_is_guest_mac(s, l->client_mac) &&
+		    sighting_try(s, at)->ts_ns <= l->ts_ns)
+			return true;
+	}
+	return false;
+}
+
 enum try_state try_state(const struct visibility *v, const struct scene *s,
                          const struct chain *c)
 {
@@ -214,6 +233,8 @@ enum try_state try_state(const struct visibility *v, const struct scene *s,
 		               : TRY_STATE_UNDECIDED;
 	if (c->detour)
 		return detour_state(sighting_flow(s, at));
+	if (is_before_offer(s, at))
+		return TRY_STATE_UNDECIDED;
 	if (is_answer_hidden(v, s, c, at, timeout_ns))
 		return defects_lost(s, c->host_ns, c->host_ns + timeout_ns) ||
 		                       is_guest_blind(v, s, at)

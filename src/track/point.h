@@ -72,9 +72,13 @@ struct stray_answer {
 	enum protocol protocol;
 };
 
-/** struct dhcp_lease - What a DHCP ACK or OFFER said */
+/**
+ * struct dhcp_lease - What a DHCP ACK or OFFER said
+ * @offered:	it is an OFFER: whoever it is for has no address yet
+ */
 struct dhcp_lease {
 	int64_t ts_ns;
+	bool offered;
 	struct mac client_mac;
 	struct in6_addr ip;
 	struct in6_addr router;

@@ -89,6 +89,7 @@ static void track_dhcp(struct point *point, const struct packet *p)
 		                              sizeof(*point->leases));
 	point->leases[point->n_leases++] = (struct dhcp_lease){
 		.ts_ns = p->ts_ns,
+		.offered = dhcp->type == DHCP_OFFER,
 		.client_mac = dhcp->client_mac,
 		.ip = dhcp->your_ip,
 		.router = dhcp->router,
