@@ -239,6 +239,20 @@ START_TEST(each_point_of_the_host_counts)
 }
 END_TEST
 
+/* Received as one large segment, at the guest's port and in the guest alike */
+START_TEST(what_one_point_joins_stays_joined)
+{
+	direction = PATH_DIRECTION_TO_GUEST;
+	pairing.host_points = PORT | UPLINK;
+	for (uint32_t i = 0; i < 3; i++)
+		see(bytes(UPLINK, 1000 + 1000 * i, 1000, i));
+	see(bytes(PORT, 1000, 3000, 4));
+	see(bytes(VM, 1000, 3000, 5));
+	expect(4, 0, 0);
+	ck_assert_uint_eq(everywhere, 4);
+}
+END_TEST
+
 static struct passing datagram(uint64_t point, uint64_t key, uint64_t start,
                                uint32_t len, int64_t ns)
 {
@@ -298,6 +312,7 @@ int main(void)
 		bytes_sent_again_do_not_hide_a_loss,
 		other_peers_bytes_are_others,
 		each_point_of_the_host_counts,
+		what_one_point_joins_stays_joined,
 		datagrams_are_sent_as_one,
 		datagrams_are_received_as_one,
 		a_run_that_lacks_one_is_not_whole,

@@ -197,6 +197,18 @@ void pairing_feed(struct pairing *p, const struct passing *seen)
 		append(p, &fresh);
 }
 
+/* Where this very packet was, and not just its bytes */
+static uint64_t shown_at(const struct pending *w)
+{
+	return w->at.points & ~w->covered;
+}
+
+static void cover_at_point(struct pending *w, uint64_t point)
+{
+	w->at.points |= point;
+	w->covered |= point;
+}
+
 static bool is_same_stream(const struct pending *a, const struct pending *b)
 {
 	return a->at.cut == b->at.cut && a->at.direction == b->at.direction &&
@@ -209,7 +221,7 @@ static bool is_same_stream(const struct pending *a, const struct pending *b)
 static bool is_piece(const struct pending *piece, const struct pending *w,
                      uint64_t point)
 {
-	return piece->at.points & point && !(piece->at.points & w->at.points) &&
+	return shown_at(piece) & point && !(shown_at(piece) & shown_at(w)) &&
 	       is_same_stream(piece, w);
 }
 
@@ -252,7 +264,7 @@ static void hand_on(struct pairing *p, const struct pending *w, uint64_t point,
 		struct cover *c = cover_at(next, point);
 
 		if (!is_same_stream(next, w) || next->at.points & point ||
-		    !(next->at.points & w->at.points))
+		    !(shown_at(next) & shown_at(w)))
 			continue;
 		if (!c)
 			c = cover_at(next, 0);
@@ -275,7 +287,7 @@ static void cover_bytes(struct pairing *p, struct pending *w, uint64_t point)
 			return;
 		to += p->pool[i].at.len;
 	}
-	w->at.points |= point;
+	cover_at_point(w, point);
 	if (to != end)
 		hand_on(p, w, point, to);
 }
@@ -314,7 +326,7 @@ static void cover_run(struct pairing *p, uint32_t i, const struct pending *like,
 		if (!is_same_stream(w, &first) || w->at.points & point ||
 		    !(w->at.points & first.at.points))
 			continue;
-		w->at.points |= point;
+		cover_at_point(w, point);
 		n--;
 	}
 }
@@ -328,9 +340,9 @@ static void cover_datagrams(struct pairing *p, uint32_t i, uint64_t point)
 	if (other == HASH_TABLE_NONE)
 		return;
 	if (p->pool[other].at.len < w->at.len) {
-		if (run_length(p, other, &p->pool[other], w->at.points,
+		if (run_length(p, other, &p->pool[other], shown_at(w),
 		               w->at.len) > 0)
-			w->at.points |= point;
+			cover_at_point(w, point);
 		return;
 	}
 	n = run_length(p, i, w, point, p->pool[other].at.len);

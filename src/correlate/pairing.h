@@ -30,10 +30,12 @@ struct cover {
  * @crowded:	there are too many identical ones to pair
  * @copy:	the point has shown the very frame a moment before
  * @settled:	it waits no more, but what it carries may answer for others
+ * @covered:	those of @at.points that have shown its bytes in other packets only
  * @indexed, @covers, @next, @prev, @next_done, @done_ns: internal
  */
 struct pending {
 	struct passing at;
+	uint64_t covered;
 	bool rival;
 	bool crowded;
 	bool copy;
