@@ -10,6 +10,12 @@
 /* Where more is flooded it still has most of them. */
 #define FLOODED_SHARE_PERCENT 50
 
+/* So few unicast frames may all be flooded */
+#define FLOODED_MAX 10
+
+/* Linux gives the tap of a guest its MAC with this in front. */
+#define TAP_FIRST_BYTE 0xfe
+
 bool scene_is_guest_ip(const struct scene *s, const struct in6_addr *ip)
 {
 	for (size_t i = 0; i < s->guest.n_ips; i++)
@@ -97,12 +103,59 @@ static bool is_likelier(const struct flow_table *t, const struct station *a,
 	return tries_of(t, a) > tries_of(t, b);
 }
 
+/* A tap speaks to its guest alone. */
+static bool has_tap(const struct station_table *t, const struct station *st)
+{
+	struct mac tap = st->mac;
+
+	tap.bytes[0] = TAP_FIRST_BYTE;
+	return st->mac.bytes[0] != TAP_FIRST_BYTE &&
+	       station_table_find(t, tap) != NULL;
+}
+
+static bool asks_lease(const struct station_table *t, const struct station *st)
+{
+	(void)t;
+	return st->asks_lease;
+}
+
+/* The only station of which @is is true, or NULL */
+static const struct station *only_station(const struct station_table *t,
+                                          bool is(const struct station_table *,
+                                                  const struct station *))
+{
+	const struct station *only = NULL;
+
+	for (uint32_t i = 0; i < t->count; i++) {
+		if (!is(t, &t->stations[i]))
+			continue;
+		if (only)
+			return NULL;
+		only = &t->stations[i];
+	}
+	return only;
+}
+
+/* A guest that nobody answers may not have got one unicast frame. */
+static const struct station *unheard_station(const struct station_table *t)
+{
+	const struct station *st = NULL;
+
+	if (t->unicast < FLOODED_MAX)
+		st = only_station(t, has_tap);
+	if (!st && t->unicast == 0)
+		st = only_station(t, asks_lease);
+	return st;
+}
+
 static const struct station *own_station(const struct point *point,
                                          unsigned int share_percent)
 {
 	const struct station_table *t = &point->stations;
-	const struct station *best = NULL;
+	const struct station *best = unheard_station(t);
 
+	if (best)
+		return best;
 	for (uint32_t i = 0; i < t->count; i++) {
 		const struct station *st = &t->stations[i];
 
@@ -122,6 +175,15 @@ bool guest_fills(const struct scene *s, enum capture_role role)
 		    !own_station(&s->points[i].track, OWN_SHARE_PERCENT))
 			return false;
 	return true;
+}
+
+bool guest_is_unheard(const struct scene *s, enum capture_role role)
+{
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == role &&
+		    unheard_station(&s->points[i].track.stations))
+			return true;
+	return false;
 }
 
 static void add_ip(struct guest *g, const struct in6_addr *ip)

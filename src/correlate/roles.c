@@ -251,6 +251,7 @@ static bool is_swapped(const struct scene *s)
 	if (votes != 0 && !addr_is_zero(&vm_ip))
 		return votes < 0;
 	return guest_fills(s, CAPTURE_ROLE_HOST) &&
+	       !guest_is_unheard(s, CAPTURE_ROLE_VM) &&
 	       (addr_is_zero(&vm_ip) || !guest_fills(s, CAPTURE_ROLE_VM));
 }
 

@@ -22,6 +22,7 @@
  *			going out
  * @ips:	source addresses of its IP packets, the first ones
  * @many_ips:	there were more: it forwards for others
+ * @asks_lease:	it asks for an address by DHCP, having none
  * @claimed:	addresses it claimed as ARP sender or in an advertisement
  */
 struct station {
@@ -36,6 +37,7 @@ struct station {
 	uint8_t n_ips;
 	uint8_t n_claimed;
 	bool many_ips;
+	bool asks_lease;
 	uint16_t vlan; /* outermost tag of its last frame; 0: none */
 };
 
