@@ -41,10 +41,14 @@ struct votes {
  * struct nesting - What tries seen at two points of the host say of them
  * @wait_ns:	how much longer the first one waits for what the guest asks, sum
  * @earlier:	how much more often it has the guest's request earlier in the file
+ * @own_first:	how much more often it has a broadcast of the guest first
+ * @others_last: how much more often it has one of others last
  */
 struct nesting {
 	int64_t wait_ns;
 	int64_t earlier;
+	int64_t own_first;
+	int64_t others_last;
 };
 
 typedef struct nesting nestings[SCENE_POINTS_MAX];
@@ -120,6 +124,25 @@ static void nest(const struct scene *s, nestings *all, const struct sighting *a,
 		n->earlier += (x->frame < y->frame) == from_guest ? 1 : -1;
 }
 
+/* Who answers a broadcast may be anywhere; when it comes by still tells. */
+static void nest_group(const struct scene *s, nestings *all,
+                       const struct sighting *a, const struct sighting *b,
+                       bool from_guest)
+{
+	const struct observation *oa = &s->points[a->point];
+	const struct observation *ob = &s->points[b->point];
+	int64_t x = oa->track.flows.tries[a->try].ts_ns;
+	int64_t y = ob->track.flows.tries[b->try].ts_ns;
+	struct nesting *n = &all[a->point][b->point];
+
+	if (oa->capture != ob->capture || x == y)
+		return;
+	if (from_guest)
+		n->own_first += x < y ? 1 : -1;
+	else
+		n->others_last += x > y ? 1 : -1;
+}
+
 /* All pairs of points of the host that show this try */
 static void nest_points(const struct scene *s, nestings *all,
                         const struct chain *c, const struct sighting *vm)
@@ -127,17 +150,21 @@ static void nest_points(const struct scene *s, nestings *all,
 	const struct flow_table *t = &s->points[vm->point].track.flows;
 	const struct flow *f = &t->flows[t->tries[vm->try].flow];
 	bool from_guest = scene_is_guest_ip(s, &f->key.client);
+	bool group = f->key.protocol == PROTOCOL_ARP ||
+	             f->key.protocol == PROTOCOL_NDP;
 
-	if (f->key.protocol == PROTOCOL_ARP || f->key.protocol == PROTOCOL_NDP)
-		return;
 	for (uint32_t i = 0; i < c->n; i++)
 		for (uint32_t j = 0; j < c->n; j++) {
 			const struct sighting *a = &s->sightings[c->first + i];
 			const struct sighting *b = &s->sightings[c->first + j];
 
-			if (i != j &&
-			    s->points[a->point].role == CAPTURE_ROLE_HOST &&
-			    s->points[b->point].role == CAPTURE_ROLE_HOST)
+			if (i == j ||
+			    s->points[a->point].role != CAPTURE_ROLE_HOST ||
+			    s->points[b->point].role != CAPTURE_ROLE_HOST)
+				continue;
+			if (group)
+				nest_group(s, all, a, b, from_guest);
+			else
 				nest(s, all, a, b, from_guest);
 		}
 }
@@ -256,6 +283,10 @@ static bool is_nearer(const struct scene *s, const struct votes *votes,
 		return n->wait_ns > 0;
 	if (n->earlier != 0)
 		return n->earlier > 0;
+	if (n->own_first != 0)
+		return n->own_first > 0;
+	if (n->others_last != 0)
+		return n->others_last > 0;
 	return is_shorter(&votes[a], &votes[b]);
 }
 
