@@ -199,6 +199,23 @@ static int64_t shared_stations(const struct scene *s)
 	return n;
 }
 
+/* Frames between a machine and itself make no observation point. */
+static bool host_is_loopback(const struct scene *s)
+{
+	bool loopback = false;
+
+	for (size_t i = 0; i < s->n_captures; i++) {
+		const struct incident_capture *c = &s->incident->captures[i];
+
+		if (s->roles[i] != CAPTURE_ROLE_HOST)
+			continue;
+		if (c->packets == 0 || c->unsupported > 0 || c->n_points > 0)
+			return false;
+		loopback = true;
+	}
+	return loopback;
+}
+
 static void add_pair_fact(struct scene *s)
 {
 	struct fact *f = facts_add(s->incident->facts, FACT_KIND_CAPTURE_PAIR);
@@ -218,6 +235,7 @@ static void add_pair_fact(struct scene *s)
 	                (int64_t)s->shared_packets);
 	fact_set_bool(f, FIELD_PAIR_SAME_GUEST, same_guest(s));
 	fact_set_number(f, FIELD_PAIR_SHARED_STATIONS, shared_stations(s));
+	fact_set_bool(f, FIELD_PAIR_HOST_LOOPBACK, host_is_loopback(s));
 	set_overlap(s, f);
 }
 

@@ -360,6 +360,9 @@ static const struct field_info fields[FIELD_COUNT] = {
 	[FIELD_PAIR_SHARED_STATIONS] =
 		ROW(PAIR, "shared_stations", NUMBER,
 	            "unicast MAC addresses, not the guest's, known in both"),
+	[FIELD_PAIR_HOST_LOOPBACK] =
+		ROW(PAIR, "host_loopback", BOOL,
+	            "the host's captures are of its loopback interface only"),
 
 	[FIELD_CAPTURE_ROLE] =
 		WORD(CAPTURE, "role", role, "which side it was taken on"),
