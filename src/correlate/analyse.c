@@ -8,6 +8,7 @@
 #include "base/xalloc.h"
 #include "correlate/blind.h"
 #include "correlate/scene.h"
+#include "correlate/unacked.h"
 
 const char *scene_point_id(const struct scene *s, uint32_t point)
 {
@@ -143,6 +144,7 @@ struct incident *analyse(struct capture *const *captures,
 	exchanges_judge(&s);
 	blind_tell(&s);
 	forgotten_find(&s);
+	unacked_find(&s);
 	address_facts(&s);
 	nic_facts(&s);
 	capture_facts(&s);

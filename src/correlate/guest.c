@@ -177,15 +177,6 @@ bool guest_fills(const struct scene *s, enum capture_role role)
 	return true;
 }
 
-bool guest_is_unheard(const struct scene *s, enum capture_role role)
-{
-	for (uint32_t i = 0; i < s->n_points; i++)
-		if (s->points[i].role == role &&
-		    unheard_station(&s->points[i].track.stations))
-			return true;
-	return false;
-}
-
 static void add_ip(struct guest *g, const struct in6_addr *ip)
 {
 	for (size_t i = 0; i < g->n_ips; i++)

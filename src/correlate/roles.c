@@ -231,6 +231,15 @@ static int vote(const struct wait *host, const struct wait *vm,
 	return (vm->wait_ns > host->wait_ns) == out ? 1 : -1;
 }
 
+/* It may not have an address yet. */
+static bool has_guest(const struct scene *s)
+{
+	struct scene probe = *s;
+
+	guest_find_sure(&probe);
+	return probe.guest.n_macs > 0 || probe.guest.n_ips > 0;
+}
+
 static bool is_swapped(const struct scene *s)
 {
 	struct in6_addr vm_ip = common_end(s, CAPTURE_ROLE_VM);
@@ -251,8 +260,7 @@ static bool is_swapped(const struct scene *s)
 	if (votes != 0 && !addr_is_zero(&vm_ip))
 		return votes < 0;
 	return guest_fills(s, CAPTURE_ROLE_HOST) &&
-	       !guest_is_unheard(s, CAPTURE_ROLE_VM) &&
-	       (addr_is_zero(&vm_ip) || !guest_fills(s, CAPTURE_ROLE_VM));
+	       (!has_guest(s) || !guest_fills(s, CAPTURE_ROLE_VM));
 }
 
 void roles_check_same(struct scene *s)

@@ -376,10 +376,6 @@ void guest_find(struct scene *s);
  * that nearly all unicast is of? */
 bool guest_fills(const struct scene *s, enum capture_role role);
 
-/** guest_is_unheard() - Has a point of the captures of @role hardly a unicast
- * frame, and yet one machine that must be the guest? */
-bool guest_is_unheard(const struct scene *s, enum capture_role role);
-
 /** guest_find_sure() - The same, only if nearly all of its file is the guest's */
 void guest_find_sure(struct scene *s);
 

@@ -223,6 +223,10 @@ static const struct field_info fields[FIELD_COUNT] = {
 		EXCHANGE_WORD("forgotten_by", party,
 	                      "who resets open connections as unknown; absent "
 	                      "where nobody does"),
+	[FIELD_UNACKED_BYTES] = EXCHANGE(
+		"unacked.bytes", NUMBER,
+		"bytes of an open connection that the guest sends again "
+		"and again, and nobody acknowledges"),
 	[FIELD_STALLED] = EXCHANGE("stalled", BOOL,
 	                           "connections open, and their data is lost "
 	                           "on the way"),
