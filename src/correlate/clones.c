@@ -207,9 +207,15 @@ static void look_at(struct scene *s, const struct in6_addr *ip)
 	for (size_t i = 0; i < s->n_foreign; i++)
 		if (addr_equal(&s->foreign[i].ip, ip))
 			return;
-	if (addr_is_link_local(ip) || s->n_foreign == max ||
-	    (!is_foreign(s, ip, &found) && !is_copied(s, ip, &found)))
+	if (addr_is_link_local(ip) || s->n_foreign == max)
 		return;
+	if (!is_foreign(s, ip, &found) && !is_copied(s, ip, &found)) {
+		/* Too little to say who, but it is nobody's inside. */
+		if (found.inbound > 0 && found.inbound == found.broadcasts &&
+		    !is_used(s, ip))
+			forget_ip(&s->guest, ip);
+		return;
+	}
 	s->foreign[s->n_foreign++] = found;
 	if (!is_used(s, ip))
 		forget_ip(&s->guest, ip);
