@@ -303,6 +303,13 @@ static bool get_quoted_icmp_id(const struct packet *p, struct subject *out)
 	       get_quoted_port(p, IP_PROTO_ICMPV6, out);
 }
 
+static bool get_icmp_cut(const struct packet *p, struct subject *out)
+{
+	(void)out;
+	return p->ip_version == 4 && p->ip_proto == IP_PROTO_ICMP &&
+	       p->more_fragments && p->fragment_offset == 0;
+}
+
 static bool get_not_quoted(const struct packet *p, struct subject *out)
 {
 	(void)out;
@@ -362,6 +369,7 @@ static const struct {
 	[CLAIM_ICMP_CODE] = { get_icmp_code, COMPARE_NUMBER },
 	[CLAIM_ICMP_ID] = { get_icmp_id, COMPARE_NUMBER },
 	[CLAIM_ICMP_SEQ] = { get_icmp_seq, COMPARE_NUMBER },
+	[CLAIM_ICMP_CUT] = { get_icmp_cut, COMPARE_NOTHING },
 	[CLAIM_DNS_ID] = { get_dns_id, COMPARE_NUMBER },
 	[CLAIM_DNS_RESPONSE] = { get_dns_response, COMPARE_NUMBER },
 	[CLAIM_DHCP_TYPE] = { get_dhcp_type, COMPARE_NUMBER },

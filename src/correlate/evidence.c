@@ -63,6 +63,17 @@ static void add_arp(struct claim *c, const struct terms *t, bool reply)
 	             &t->server);
 }
 
+/* Who puts fragments together shows the ICMP header in the last of them only, or
+ * nowhere if one is missing: those of IP are in each. */
+static void add_icmp_cut(struct claim *c, const struct terms *t, bool reply)
+{
+	add_ends(c, t, reply);
+	claim_add_flag(c, CLAIM_ICMP_CUT);
+	if (!reply)
+		add_ids(c, CLAIM_IP_ID, t->ip_ids, t->n_ip_ids);
+	claim_add_flag(c, CLAIM_NOT_QUOTED);
+}
+
 static void add_icmp(struct claim *c, const struct terms *t, bool reply)
 {
 	int type = is_v4(t) ? (reply ? ICMP_ECHO_REPLY : ICMP_ECHO_REQUEST)
@@ -133,7 +144,10 @@ static void add_terms(const struct maker *m, struct claim *c,
 		add_arp(c, t, reply);
 		break;
 	case PROTOCOL_ICMP:
-		add_icmp(c, t, reply);
+		if (t->cut && is_v4(t))
+			add_icmp_cut(c, t, reply);
+		else
+			add_icmp(c, t, reply);
 		break;
 	case PROTOCOL_TCP:
 		add_tcp(c, t, reply);

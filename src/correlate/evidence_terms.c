@@ -100,6 +100,7 @@ struct terms terms_make(const struct scene *s, const struct run *run,
 		.server_port = run->key.server_port,
 		.client_mac = sighting_flow(s, ref)->client_mac,
 		.has_client = true,
+		.cut = true,
 		.has_server =
 			run->role != TRY_ROLE_TO_HOST || s->points[point].hop,
 	};
@@ -110,10 +111,13 @@ struct terms terms_make(const struct scene *s, const struct run *run,
 			at ? at : try_reference(s, run->chains[i]);
 
 		add_id(t.ids, &t.n_ids, sighting_try(s, any)->id);
+		t.cut &= sighting_try(s, any)->cut;
 		if (!at)
 			continue;
 		add_seen(s, &t, run->chains[i], at);
 	}
+	if (t.cut)
+		add_ip_ids(s, run, &t);
 	if (t.seen)
 		return t;
 	if (s->points[point].relayed) {
@@ -123,7 +127,7 @@ struct terms terms_make(const struct scene *s, const struct run *run,
 	/* Behind NAT nobody knows what address it would have got. */
 	t.has_client = !scene_translated(
 		s, scene_nic_of_flow(s, sighting_flow(s, ref)), point);
-	if (!t.has_client)
+	if (!t.has_client && !t.cut)
 		add_ip_ids(s, run, &t);
 	for (size_t i = 0; i < run->n_chains && t.has_client; i++)
 		add_id(t.ports, &t.n_ports,

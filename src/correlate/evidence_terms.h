@@ -16,6 +16,7 @@ struct terms {
 	bool seen;       /* at least one try was */
 	bool has_client; /* its address here is known */
 	bool has_server;
+	bool cut;     /* all requests were sent in fragments */
 	bool by_time; /* nothing else tells it from the same of others */
 	struct in6_addr client;
 	struct in6_addr server;

@@ -93,6 +93,9 @@ static const struct name names[CLAIM_FIELD_COUNT] = {
 	                    .v6 = "icmpv6.echo.identifier" },
 	[CLAIM_ICMP_SEQ] = { .name = "icmp.seq",
 	                     .v6 = "icmpv6.echo.sequence_number" },
+	[CLAIM_ICMP_CUT] = { .name = "ip.proto == 1 && ip.flags.mf == 1 && "
+	                             "ip.frag_offset == 0",
+	                     .form = FORM_FLAG },
 	[CLAIM_DNS_ID] = { .name = "dns.id", .form = FORM_HEX },
 	[CLAIM_DNS_RESPONSE] = { .name = "dns.flags.response" },
 	[CLAIM_DHCP_TYPE] = { .name = "dhcp.option.dhcp" },
@@ -240,6 +243,7 @@ static bool term_is_v6(const struct claim_term *t)
 	case CLAIM_ICMP_CODE:
 	case CLAIM_ICMP_ID:
 	case CLAIM_ICMP_SEQ:
+	case CLAIM_ICMP_CUT:
 	case CLAIM_DNS_ID:
 	case CLAIM_DNS_RESPONSE:
 	case CLAIM_DHCP_TYPE:

@@ -52,6 +52,7 @@ enum claim_field {
 	CLAIM_ICMP_CODE,
 	CLAIM_ICMP_ID,
 	CLAIM_ICMP_SEQ,
+	CLAIM_ICMP_CUT, /* IPv4: ICMP, the first of several fragments; no value */
 	CLAIM_DNS_ID,
 	CLAIM_DNS_RESPONSE, /* 0 or 1 */
 	CLAIM_DHCP_TYPE,

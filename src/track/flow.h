@@ -152,6 +152,7 @@ enum try_answer {
  * @refused_by:	who sent the refusal
  * @rcode:	DNS
  * @last_ttl:	of the newest copy of the request at this point
+ * @cut:	it is the first fragment of its packet
  * @turns:	how often the same packet came by again with a smaller TTL
  * @unicast:	sent to one machine, as far as the frame tells
  * @vlan:	outermost tag of the request; 0: none
@@ -179,6 +180,7 @@ try {
 	struct mac answer_mac;
 	bool has_dst_mac;
 	bool unicast;
+	bool cut;
 	uint8_t ttl;
 	uint8_t last_ttl;
 	uint8_t turns;
