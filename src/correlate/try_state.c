@@ -181,6 +181,20 @@ static bool is_request_lost(const struct visibility *v, const struct scene *s,
 	                            visibility_timeout_ns(protocol));
 }
 
+/* Who asks for a lease anew may speak with his address meanwhile. */
+static bool has_spoken(const struct point *track, const struct in6_addr *ip,
+                       int64_t before_ns)
+{
+	for (uint32_t i = 0; i < track->flows.n_flows; i++) {
+		const struct flow *f = &track->flows.flows[i];
+
+		if (f->first_ns < before_ns && f->sent > 0 &&
+		    addr_equal(&f->key.client, ip))
+			return true;
+	}
+	return false;
+}
+
 /* DHCP servers ask for an address before they offer it (RFC 2131 2.2). */
 static bool is_before_offer(const struct scene *s, const struct sighting *at)
 {
@@ -195,7 +209,8 @@ static bool is_before_offer(const struct scene *s, const struct sighting *at)
 		if (l->offered && addr_equal(&l->ip, &key->server) &&
 		    scene_is_guest_mac(s, l->client_mac) &&
 		    sighting_try(s, at)->ts_ns <= l->ts_ns)
-			return true;
+			return !has_spoken(track, &l->ip,
+			                   sighting_try(s, at)->ts_ns);
 	}
 	return false;
 }
