@@ -240,6 +240,34 @@ static bool has_guest(const struct scene *s)
 	return probe.guest.n_macs > 0 || probe.guest.n_ips > 0;
 }
 
+/* Interfaces that hosts have, and hardly a guest: taps, their bridges, Proxmox's
+ * firewall, VMware's networks */
+static bool is_host_name(const char *name)
+{
+	static const char *const prefixes[] = {
+		"vnet", "tap",  "macvtap", "vif",  "fwpr",
+		"fwln", "fwbr", "virbr",   "vmbr", "vmnet",
+	};
+
+	for (size_t i = 0; name && i < sizeof(prefixes) / sizeof(prefixes[0]);
+	     i++)
+		if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+			return true;
+	return false;
+}
+
+static bool has_host_names(const struct scene *s, enum capture_role role)
+{
+	for (size_t i = 0; i < s->n_captures; i++)
+		for (size_t j = 0; s->roles[i] == role &&
+		                   j < s->incident->captures[i].n_points;
+		     j++)
+			if (is_host_name(
+				    s->incident->captures[i].points[j].name))
+				return true;
+	return false;
+}
+
 static bool is_swapped(const struct scene *s)
 {
 	struct in6_addr vm_ip = common_end(s, CAPTURE_ROLE_VM);
@@ -255,6 +283,9 @@ static bool is_swapped(const struct scene *s)
 		votes += vote(&waits[i], &waits[i + 1], &vm_ip, &host_ip);
 	}
 	free(waits);
+	if (votes == 0 && has_host_names(s, CAPTURE_ROLE_VM) !=
+	                          has_host_names(s, CAPTURE_ROLE_HOST))
+		return has_host_names(s, CAPTURE_ROLE_VM);
 	if (addr_is_zero(&host_ip))
 		return false;
 	if (votes != 0 && !addr_is_zero(&vm_ip))
