@@ -110,9 +110,15 @@ static bool is_blind_beyond(const struct steps *st, uint32_t last)
 }
 
 /* Only the guest's own port shows the guest, and the host has other points: whether
- * they are on its way out cannot be told. */
-static bool is_way_out_unknown(const struct scene *s)
+ * they are on its way out cannot be told.  Nor where a host-only network has lost
+ * what may have been for beyond it. */
+static bool is_way_out_unknown(const struct steps *st)
 {
+	const struct scene *s = st->scene;
+	const struct flow *f = sighting_flow(s, try_reference(s, st->chain));
+
+	if (s->guest.mode == NETWORK_MODE_HOST_ONLY)
+		return scene_on_link(s, &f->key.server) < 0;
 	if (s->uplink_seen)
 		return false;
 	for (uint32_t i = 0; i < s->n_points; i++)
@@ -183,7 +189,7 @@ static struct location locate_from_guest(const struct steps *st)
 		return unknown;
 	at = responder(st, place_of_server(st, last), PATH_DIRECTION_FROM_GUEST,
 	               last);
-	at.wide = is_way_out_unknown(st->scene);
+	at.wide = is_way_out_unknown(st);
 	return at;
 }
 
