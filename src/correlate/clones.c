@@ -221,6 +221,43 @@ static void look_at(struct scene *s, const struct in6_addr *ip)
 		forget_ip(&s->guest, ip);
 }
 
+/* Did the guest answer ARP for this address? */
+static bool is_answered_for(const struct scene *s, const struct in6_addr *ip)
+{
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct flow_table *t = &s->points[i].track.flows;
+
+		for (uint32_t j = 0; j < t->n_flows; j++)
+			if (s->points[i].role == CAPTURE_ROLE_VM &&
+			    t->flows[j].received > 0 &&
+			    addr_equal(&t->flows[j].key.server, ip))
+				return true;
+	}
+	return false;
+}
+
+static bool host_shows_arp(const struct scene *s)
+{
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_HOST &&
+		    s->points[i].on_path &&
+		    s->points[i].track.seen[TRAFFIC_ARP].count > 0)
+			return true;
+	return false;
+}
+
+/* Only ARP requests came from there, and nothing tells whether from inside. */
+static void forget_mute(struct scene *s)
+{
+	for (size_t i = s->guest.n_ips; i-- > 0;) {
+		struct in6_addr ip = s->guest.ips[i];
+
+		if (addr_is_v4(&ip) && !addr_is_link_local(&ip) &&
+		    !is_used(s, &ip) && !is_answered_for(s, &ip))
+			forget_ip(&s->guest, &ip);
+	}
+}
+
 void clones_find(struct scene *s)
 {
 	if (s->guest.mode != NETWORK_MODE_BRIDGED || !has_own(s))
@@ -240,6 +277,8 @@ void clones_find(struct scene *s)
 				look_at(s, &st->claimed[k]);
 		}
 	}
+	if (!host_shows_arp(s))
+		forget_mute(s);
 }
 
 static struct claim *foreign_frames(const struct scene *s, uint32_t point,

@@ -74,11 +74,13 @@ struct stray_answer {
 
 /**
  * struct dhcp_lease - What a DHCP ACK or OFFER said
- * @offered:	it is an OFFER: whoever it is for has no address yet
+ * @offered:	it is an OFFER, or may be: whoever it is for has no address yet
+ * @cut:	the snap length has hidden all but the address
  */
 struct dhcp_lease {
 	int64_t ts_ns;
 	bool offered;
+	bool cut;
 	struct mac client_mac;
 	struct in6_addr ip;
 	struct in6_addr router;
