@@ -36,21 +36,21 @@ static void add_router(struct scene *s, const struct router *router,
 	fact_add_evidence(f, &e);
 }
 
-/* The link address of the run's first request, from a point that shows it */
+/* Where the requests of the run go to, as any point on the link shows it */
 static bool find_hop(const struct scene *s, const struct run *run,
                      struct mac *hop)
 {
-	const struct chain *c = run->chains[0];
+	for (size_t i = 0; i < run->n_chains; i++)
+		for (uint32_t j = 0; j < run->chains[i]->n; j++) {
+			const struct sighting *at =
+				&s->sightings[run->chains[i]->first + j];
 
-	for (uint32_t i = 0; i < c->n; i++) {
-		const struct sighting *at = &s->sightings[c->first + i];
-
-		if (!reach_is_near(s, &s->points[at->point]))
-			continue;
-		*hop = sighting_flow(s, at)->next_hop;
-		if (!mac_is_zero(*hop))
-			return true;
-	}
+			if (!reach_is_near(s, &s->points[at->point]))
+				continue;
+			*hop = sighting_flow(s, at)->next_hop;
+			if (!mac_is_zero(*hop))
+				return true;
+		}
 	return false;
 }
 
@@ -157,6 +157,7 @@ void next_hop_describe_run(const struct reach *r, struct scene *s,
 	    (on_link < 0 && !goes_by_gateway(s, &run->key.server, hop)))
 		return;
 	fact_set_bool(f, FIELD_SERVER_ON_LINK, false);
+	fact_set_mac(f, FIELD_NEXT_HOP_MAC, hop);
 	other = other_router(r, hop);
 	fact_set_bool(f, FIELD_NEXT_HOP_FORWARDS,
 	              tally_get(&r->forwarders, reach_of_mac(hop)) > 0);
