@@ -13,6 +13,9 @@
 /* Zones reach from 12 hours behind to 14 ahead; two are 26 apart. */
 #define ZONES_MAX_H 26
 
+/* Broadcasts tell the time of day no better than that. */
+#define ALIGNED_GUARD_NS S
+
 /* So many frames without one broadcast, in so long a time, is a filter. */
 #define FILTER_PACKETS 100
 #define FILTER_SPAN_NS (60 * S)
@@ -216,6 +219,71 @@ static bool host_is_loopback(const struct scene *s)
 	return loopback;
 }
 
+static bool is_of_nic(const struct scene *s, const struct flow *f)
+{
+	return f->key.protocol != PROTOCOL_ARP &&
+	       f->key.protocol != PROTOCOL_NDP &&
+	       (scene_is_guest_mac(s, f->client_mac) ||
+	        scene_is_guest_mac(s, f->server_mac));
+}
+
+/* Who has data to send on a connection has been answered, seen or not. */
+static bool is_answered(const struct flow *f, const struct try *try)
+{
+	return try->answer == TRY_ANSWERED ||
+	       (f->key.protocol == PROTOCOL_TCP &&
+	        f->sent_bytes + f->received_bytes > 0);
+}
+
+/* Classes of which @o shows answered exchanges of the guest's NICs between two
+ * instants of its clock, as bits */
+static unsigned int answered_classes(const struct scene *s,
+                                     const struct observation *o,
+                                     int64_t from_ns, int64_t to_ns)
+{
+	const struct flow_table *t = &o->track.flows;
+	unsigned int classes = 0;
+
+	for (uint32_t i = 0; i < t->n_tries; i++) {
+		const struct try *try = &t->tries[i];
+		const struct flow *f = &t->flows[try->flow];
+
+		if (is_answered(f, try) && try->ts_ns >= from_ns &&
+		    try->ts_ns <= to_ns && is_of_nic(s, f))
+			classes |= 1u << traffic_class_of_protocol(
+					   (enum protocol)f->key.protocol);
+	}
+	return classes;
+}
+
+/* Where both show the guest at work and nothing of it is the same, they are of
+ * different times, whatever the clocks say.  Broadcasts that happen to look alike
+ * may have told an offset; the host's view counts where it says that both look. */
+static bool is_apart(const struct scene *s)
+{
+	struct window vm = window_of(s, CAPTURE_ROLE_VM);
+	int64_t from_ns = INT64_MIN, to_ns = INT64_MAX;
+	unsigned int classes[2] = { 0, 0 };
+
+	if (s->shared_packets > 0)
+		return false;
+	if (s->aligned) {
+		from_ns = vm.first_ns - s->clock.offset_ns + ALIGNED_GUARD_NS;
+		to_ns = vm.last_ns - s->clock.offset_ns - ALIGNED_GUARD_NS;
+	}
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct observation *o = &s->points[i];
+
+		if (o->role == CAPTURE_ROLE_VM)
+			classes[o->role] |=
+				answered_classes(s, o, INT64_MIN, INT64_MAX);
+		else
+			classes[o->role] |=
+				answered_classes(s, o, from_ns, to_ns);
+	}
+	return (classes[CAPTURE_ROLE_HOST] & classes[CAPTURE_ROLE_VM]) != 0;
+}
+
 static void add_pair_fact(struct scene *s)
 {
 	struct fact *f = facts_add(s->incident->facts, FACT_KIND_CAPTURE_PAIR);
@@ -236,6 +304,7 @@ static void add_pair_fact(struct scene *s)
 	fact_set_bool(f, FIELD_PAIR_SAME_GUEST, same_guest(s));
 	fact_set_number(f, FIELD_PAIR_SHARED_STATIONS, shared_stations(s));
 	fact_set_bool(f, FIELD_PAIR_HOST_LOOPBACK, host_is_loopback(s));
+	fact_set_bool(f, FIELD_PAIR_APART, is_apart(s));
 	set_overlap(s, f);
 }
 

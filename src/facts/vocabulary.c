@@ -367,6 +367,10 @@ static const struct field_info fields[FIELD_COUNT] = {
 	[FIELD_PAIR_HOST_LOOPBACK] =
 		ROW(PAIR, "host_loopback", BOOL,
 	            "the host's captures are of its loopback interface only"),
+	[FIELD_PAIR_APART] =
+		ROW(PAIR, "apart", BOOL,
+	            "exchanges of one protocol of the guest are answered in "
+	            "both, and no packet of the guest is in both"),
 
 	[FIELD_CAPTURE_ROLE] =
 		WORD(CAPTURE, "role", role, "which side it was taken on"),

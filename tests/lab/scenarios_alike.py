@@ -497,7 +497,7 @@ add('tcp-syn-lost-now-and-then', "Two in five of the guest's SYNs to one port ar
 # Samples of other rules that look like these, and where these must not fire
 
 ALIKE = {
-    'cap-no-overlap': ['cap-unrelated', 'cap-unrelated-bridged', 'cap-wrong-interface'],
+    'cap-no-overlap': ['cap-unrelated', 'cap-unrelated-bridged', 'cap-wrong-interface', 'clock-set-host-healthy'],
     'cap-unrelated': ['cap-no-overlap', 'cap-wrong-interface', 'l2-vnic-detached-uplink', 'healthy-usernat-slirp'],
     'cap-input-mixup': ['cap-unrelated', 'cap-wrong-interface', 'l2-wifi-bridge-healthy',
                         'healthy-usernat-same-address'],
