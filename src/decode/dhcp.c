@@ -49,9 +49,7 @@ enum packet_status decode_dhcp(struct packet *p, struct cursor *c)
 	dhcp->your_ip = cursor_ipv4(c);
 	cursor_take(c, 8); /* next server, relay */
 	dhcp->client_mac = cursor_mac(c);
-	dhcp->cut = !c->truncated;
 	cursor_take(c, 10 + 64 + 128); /* rest of chaddr, sname, file */
-	dhcp->cut &= c->truncated;
 	if (cursor_be32(c) != DHCP_MAGIC)
 		return PACKET_STATUS_OK; /* BOOTP, or cut before the options */
 

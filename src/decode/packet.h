@@ -137,11 +137,9 @@ struct dns_header {
 	uint8_t n_answers;
 };
 
-/** struct dhcp_header - DHCP (RFC 2131) and the options of an address plan; @cut: the
- * snap length left the addresses and none of the options, the type among them */
+/** struct dhcp_header - DHCP (RFC 2131) and the options of an address plan */
 struct dhcp_header {
 	bool valid;
-	bool cut;
 	uint8_t type; /* option 53; 0: BOOTP */
 	uint32_t xid;
 	struct mac client_mac;

@@ -74,13 +74,11 @@ struct stray_answer {
 
 /**
  * struct dhcp_lease - What a DHCP ACK or OFFER said
- * @offered:	it is an OFFER, or may be: whoever it is for has no address yet
- * @cut:	the snap length has hidden all but the address
+ * @offered:	it is an OFFER: whoever it is for has no address yet
  */
 struct dhcp_lease {
 	int64_t ts_ns;
 	bool offered;
-	bool cut;
 	struct mac client_mac;
 	struct in6_addr ip;
 	struct in6_addr router;

@@ -76,7 +76,7 @@ static void track_dhcp(struct point *point, const struct packet *p)
 	const struct dhcp_header *dhcp = &p->dhcp;
 	size_t n = point->n_leases;
 
-	if (dhcp->type != DHCP_ACK && dhcp->type != DHCP_OFFER && !dhcp->cut)
+	if (dhcp->type != DHCP_ACK && dhcp->type != DHCP_OFFER)
 		return;
 	if (addr_is_zero(&dhcp->your_ip))
 		return;
@@ -89,8 +89,7 @@ static void track_dhcp(struct point *point, const struct packet *p)
 		                              sizeof(*point->leases));
 	point->leases[point->n_leases++] = (struct dhcp_lease){
 		.ts_ns = p->ts_ns,
-		.offered = dhcp->type == DHCP_OFFER || dhcp->cut,
-		.cut = dhcp->cut,
+		.offered = dhcp->type == DHCP_OFFER,
 		.client_mac = dhcp->client_mac,
 		.ip = dhcp->your_ip,
 		.router = dhcp->router,
@@ -125,7 +124,7 @@ static void track_other(struct point *point, const struct packet *p)
 
 void track_udp(struct point *point, const struct packet *p)
 {
-	if (p->dhcp.valid || p->dhcp.cut) {
+	if (p->dhcp.valid) {
 		track_dhcp(point, p);
 		return;
 	}
