@@ -784,6 +784,7 @@ START_TEST(dhcp_options)
 	ck_assert_uint_eq(p.dhcp.prefix_bits, 20);
 	expect_mac(p.dhcp.client_mac, "02:00:00:00:00:01");
 	expect_ip(&p.dhcp.your_ip, "10.0.0.9");
+	ck_assert(p.dhcp.known && p.dhcp.reply && !p.dhcp.cut);
 	ck_assert(p.dhcp.has_router && p.dhcp.has_static_routes);
 	expect_ip(&p.dhcp.router, "10.0.0.1");
 	expect_ip(&p.dhcp.server_id, "10.0.0.3");
@@ -808,7 +809,18 @@ START_TEST(dhcp_without_or_with_hostile_options)
 	ck_assert(addr_is_zero(&p.dhcp.server_id));
 	p = DECODE(LINKTYPE_RAW_IP, IPV4(0, 17), UDP(68, 67, 0), 1, 1, 6, 0, 1);
 	ck_assert_int_eq(p.status, PACKET_STATUS_OK);
-	ck_assert(!p.dhcp.valid);
+	ck_assert(!p.dhcp.valid && !p.dhcp.known && p.dhcp.cut);
+	/* Up to the client's MAC, and an option that is cut in two */
+	p = DECODE_CUT(LINKTYPE_RAW_IP, IPV4(300, 17), UDP(67, 68, 0), 2, 1, 6,
+	               0, BE32(7), ZEROS_4, ZEROS_4, 10, 0, 0, 9, ZEROS_4,
+	               ZEROS_4, MAC_1);
+	ck_assert(!p.dhcp.valid && p.dhcp.known && p.dhcp.cut);
+	expect_mac(p.dhcp.client_mac, "02:00:00:00:00:01");
+	expect_ip(&p.dhcp.your_ip, "10.0.0.9");
+	p = DECODE_CUT(LINKTYPE_RAW_IP, IPV4(300, 17), DHCP, 53, 1, 5, 3, 4,
+	               10);
+	ck_assert(p.dhcp.valid && p.dhcp.cut && !p.dhcp.has_router);
+	ck_assert_uint_eq(p.dhcp.type, 5);
 }
 END_TEST
 

@@ -247,7 +247,7 @@ static void set_lease(const struct scene *s, struct fact *f)
 		for (size_t j = 0; j < track->n_leases; j++) {
 			const struct dhcp_lease *l = &track->leases[j];
 
-			if (scene_is_guest_mac(s, l->client_mac) &&
+			if (!l->cut && scene_is_guest_mac(s, l->client_mac) &&
 			    scene_is_guest_ip(s, &l->ip))
 				fact_set_bool(f, FIELD_LEASE_WITHOUT_ROUTER,
 				              !l->has_router &&

@@ -2,6 +2,8 @@
 
 #define DHCP_MAGIC 0x63825363u
 
+#define BOOTREPLY 2
+
 #define OPTION_PAD 0
 #define OPTION_MASK 1
 #define OPTION_ROUTER 3
@@ -42,16 +44,20 @@ enum packet_status decode_dhcp(struct packet *p, struct cursor *c)
 {
 	struct dhcp_header *dhcp = &p->dhcp;
 
-	cursor_be32(c); /* op, htype, hlen, hops */
+	dhcp->reply = cursor_u8(c) == BOOTREPLY;
+	cursor_take(c, 3); /* htype, hlen, hops */
 	dhcp->xid = cursor_be32(c);
 	cursor_be32(c); /* secs, flags */
 	dhcp->client_ip = cursor_ipv4(c);
 	dhcp->your_ip = cursor_ipv4(c);
 	cursor_take(c, 8); /* next server, relay */
 	dhcp->client_mac = cursor_mac(c);
+	dhcp->known = !c->truncated;
 	cursor_take(c, 10 + 64 + 128); /* rest of chaddr, sname, file */
-	if (cursor_be32(c) != DHCP_MAGIC)
+	if (cursor_be32(c) != DHCP_MAGIC) {
+		dhcp->cut = c->truncated;
 		return PACKET_STATUS_OK; /* BOOTP, or cut before the options */
+	}
 
 	dhcp->valid = true;
 	while (c->left > 0 && !c->truncated) {
@@ -63,5 +69,6 @@ enum packet_status decode_dhcp(struct packet *p, struct cursor *c)
 			break;
 		read_option(dhcp, code, cursor_sub(c, cursor_u8(c)));
 	}
+	dhcp->cut = c->truncated;
 	return PACKET_STATUS_OK;
 }

@@ -137,9 +137,18 @@ struct dns_header {
 	uint8_t n_answers;
 };
 
-/** struct dhcp_header - DHCP (RFC 2131) and the options of an address plan */
+/**
+ * struct dhcp_header - DHCP (RFC 2131) and the options of an address plan
+ * @valid:	it has options
+ * @known:	the fields before them were captured: @xid, @client_mac, @your_ip,
+ *		@client_ip, @reply
+ * @cut:	not all of it was captured: what it does not have is not known
+ */
 struct dhcp_header {
 	bool valid;
+	bool known;
+	bool cut;
+	bool reply;
 	uint8_t type; /* option 53; 0: BOOTP */
 	uint32_t xid;
 	struct mac client_mac;

@@ -74,11 +74,14 @@ struct stray_answer {
 
 /**
  * struct dhcp_lease - What a DHCP ACK or OFFER said
- * @offered:	it is an OFFER: whoever it is for has no address yet
+ * @offered:	it is an OFFER, or what is left of it says the same: whoever it is for
+ *		has no address yet
+ * @cut:	it may have said more
  */
 struct dhcp_lease {
 	int64_t ts_ns;
 	bool offered;
+	bool cut;
 	struct mac client_mac;
 	struct in6_addr ip;
 	struct in6_addr router;

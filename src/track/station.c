@@ -79,7 +79,7 @@ static void note_sender(struct station *s, const struct packet *p)
 	s->vlan = p->n_vlans > 0 ? p->vlans[0] : 0;
 	if (p->ip_version != 0)
 		note_ip(s, &p->src);
-	if (p->dhcp.valid && addr_is_zero(&p->src) &&
+	if (p->dhcp.known && addr_is_zero(&p->src) &&
 	    mac_equal(p->dhcp.client_mac, s->mac))
 		s->asks_lease = true;
 	if (p->kind == PACKET_KIND_ARP && mac_equal(p->arp.sender_mac, s->mac))

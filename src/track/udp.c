@@ -71,12 +71,20 @@ static void track_dns(struct point *point, const struct packet *p)
 	}
 }
 
+/* Without its type: a reply to somebody who has no address */
+static bool is_offer(const struct dhcp_header *dhcp)
+{
+	if (dhcp->type != 0 || !dhcp->cut)
+		return dhcp->type == DHCP_OFFER;
+	return dhcp->reply && addr_is_zero(&dhcp->client_ip);
+}
+
 static void track_dhcp(struct point *point, const struct packet *p)
 {
 	const struct dhcp_header *dhcp = &p->dhcp;
 	size_t n = point->n_leases;
 
-	if (dhcp->type != DHCP_ACK && dhcp->type != DHCP_OFFER)
+	if (dhcp->type != DHCP_ACK && !is_offer(dhcp))
 		return;
 	if (addr_is_zero(&dhcp->your_ip))
 		return;
@@ -89,7 +97,8 @@ static void track_dhcp(struct point *point, const struct packet *p)
 		                              sizeof(*point->leases));
 	point->leases[point->n_leases++] = (struct dhcp_lease){
 		.ts_ns = p->ts_ns,
-		.offered = dhcp->type == DHCP_OFFER,
+		.offered = is_offer(dhcp),
+		.cut = dhcp->cut,
 		.client_mac = dhcp->client_mac,
 		.ip = dhcp->your_ip,
 		.router = dhcp->router,
@@ -124,7 +133,7 @@ static void track_other(struct point *point, const struct packet *p)
 
 void track_udp(struct point *point, const struct packet *p)
 {
-	if (p->dhcp.valid) {
+	if (p->dhcp.valid || (p->dhcp.known && p->dhcp.cut)) {
 		track_dhcp(point, p);
 		return;
 	}
