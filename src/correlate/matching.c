@@ -8,6 +8,7 @@
 #include "correlate/defects.h"
 #include "correlate/losses.h"
 #include "correlate/proofs.h"
+#include "correlate/shown.h"
 #include "track/tracker.h"
 
 #define MS INT64_C(1000000)
@@ -48,6 +49,7 @@ struct merge {
 	struct pairing pairing;
 	struct losses losses;
 	struct proofs proofs;
+	struct shown shown;
 	int64_t from_ns; /* what both files cover */
 	int64_t to_ns;
 	struct edge edges[2];
@@ -103,12 +105,14 @@ static bool has_to_cross(const struct merge *m, const struct passing *at,
 }
 
 /* May the capture lack what the network has not lost? */
-static bool is_hidden(const struct merge *m, const struct passing *at,
-                      uint32_t depth)
+static bool is_hidden(struct merge *m, const struct passing *at, uint32_t depth)
 {
 	uint32_t point = scene_point_at_depth(m->scene, depth);
 	const struct observation *o = &m->scene->points[point];
 
+	if (at->cut == PASSING_BYTES &&
+	    !shown_has(&m->shown, m->scene, point, &at->peer, at->peer_port))
+		return true;
 	return o->track.seen[at->class].count == 0 ||
 	       defects_hide(m->scene, point, at->direction, at->class,
 	                    at->host_ns, at->host_ns);
@@ -479,6 +483,7 @@ void matching_run(struct scene *s)
 	s->outages_known = true;
 	losses_facts(s, &m.losses);
 	losses_free(&m.losses);
+	shown_free(&m.shown);
 	free(m.readers);
 	proofs_free(&m.proofs);
 }
