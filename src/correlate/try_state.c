@@ -182,35 +182,42 @@ static bool is_request_lost(const struct visibility *v, const struct scene *s,
 }
 
 /* Who asks for a lease anew may speak with his address meanwhile. */
-static bool has_spoken(const struct point *track, const struct in6_addr *ip,
+static bool has_spoken(const struct scene *s, const struct in6_addr *ip,
                        int64_t before_ns)
 {
-	for (uint32_t i = 0; i < track->flows.n_flows; i++) {
-		const struct flow *f = &track->flows.flows[i];
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct observation *o = &s->points[i];
+		const struct flow_table *t = &o->track.flows;
 
-		if (f->first_ns < before_ns && f->sent > 0 &&
-		    addr_equal(&f->key.client, ip))
-			return true;
+		for (uint32_t j = 0; j < t->n_flows; j++)
+			if (t->flows[j].sent > 0 &&
+			    addr_equal(&t->flows[j].key.client, ip) &&
+			    scene_host_ns(s, o, t->flows[j].first_ns) <
+			            before_ns)
+				return true;
 	}
 	return false;
 }
 
-/* DHCP servers ask for an address before they offer it (RFC 2131 2.2). */
-static bool is_before_offer(const struct scene *s, const struct sighting *at)
+/* DHCP servers ask for an address before they offer it (RFC 2131 2.2).  A capture
+ * with a filter may lack the offer that another one has. */
+static bool is_before_offer(const struct scene *s, const struct chain *c,
+                            const struct sighting *at)
 {
-	const struct point *track = &s->points[at->point].track;
 	const struct flow_key *key = &sighting_flow(s, at)->key;
 
-	if (key->protocol != PROTOCOL_ARP)
-		return false;
-	for (size_t i = 0; i < track->n_leases; i++) {
-		const struct dhcp_lease *l = &track->leases[i];
+	for (uint32_t p = 0; key->protocol == PROTOCOL_ARP && p < s->n_points;
+	     p++) {
+		const struct observation *o = &s->points[p];
 
-		if (l->offered && addr_equal(&l->ip, &key->server) &&
-		    scene_is_guest_mac(s, l->client_mac) &&
-		    sighting_try(s, at)->ts_ns <= l->ts_ns)
-			return !has_spoken(track, &l->ip,
-			                   sighting_try(s, at)->ts_ns);
+		for (size_t i = 0; i < o->track.n_leases; i++) {
+			const struct dhcp_lease *l = &o->track.leases[i];
+
+			if (l->offered && addr_equal(&l->ip, &key->server) &&
+			    scene_is_guest_mac(s, l->client_mac) &&
+			    c->host_ns <= scene_host_ns(s, o, l->ts_ns))
+				return !has_spoken(s, &l->ip, c->host_ns);
+		}
 	}
 	return false;
 }
@@ -248,7 +255,7 @@ enum try_state try_state(const struct visibility *v, const struct scene *s,
 		               : TRY_STATE_UNDECIDED;
 	if (c->detour)
 		return detour_state(sighting_flow(s, at));
-	if (is_before_offer(s, at))
+	if (is_before_offer(s, c, at))
 		return TRY_STATE_UNDECIDED;
 	if (is_answer_hidden(v, s, c, at, timeout_ns))
 		return defects_lost(s, c->host_ns, c->host_ns + timeout_ns) ||
