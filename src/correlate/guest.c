@@ -148,7 +148,8 @@ static const struct station *unheard_station(const struct station_table *t)
 	return st;
 }
 
-static const struct station *own_station(const struct point *point,
+static const struct station *own_station(const struct scene *s,
+                                         const struct point *point,
                                          unsigned int share_percent)
 {
 	const struct station_table *t = &point->stations;
@@ -159,7 +160,8 @@ static const struct station *own_station(const struct point *point,
 	for (uint32_t i = 0; i < t->count; i++) {
 		const struct station *st = &t->stations[i];
 
-		if (!is_own(t, st, share_percent))
+		if (mac_equal(st->mac, s->peer) ||
+		    !is_own(t, st, share_percent))
 			continue;
 		if (!best || is_likelier(&point->flows, st, best))
 			best = st;
@@ -172,7 +174,7 @@ bool guest_fills(const struct scene *s, enum capture_role role)
 	for (uint32_t i = 0; i < s->n_points; i++)
 		if (s->points[i].role == role &&
 		    s->points[i].track.stations.unicast > 0 &&
-		    !own_station(&s->points[i].track, OWN_SHARE_PERCENT))
+		    !own_station(s, &s->points[i].track, OWN_SHARE_PERCENT))
 			return false;
 	return true;
 }
@@ -267,7 +269,7 @@ static void find_own(struct scene *s, unsigned int share_percent)
 
 		if (o->role != CAPTURE_ROLE_VM)
 			continue;
-		own = own_station(&o->track, share_percent);
+		own = own_station(s, &o->track, share_percent);
 		if (own)
 			add_station(&s->guest, own);
 		else if (o->track.stations.count == 0)

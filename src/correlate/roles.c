@@ -7,6 +7,12 @@
 #include "base/xalloc.h"
 #include "correlate/scene.h"
 
+/* So much more often it looks as if the guest were beyond the host */
+#define PEER_VOTES_MIN 4
+
+/* So many sightings at the host may be of one request */
+#define SIGHTINGS_MAX 8
+
 /* So many packets at exactly one distance in time, of all that both have */
 #define SAME_TIMES_MIN 10
 #define SAME_TIMES_PERCENT 95
@@ -231,6 +237,23 @@ static int vote(const struct wait *host, const struct wait *vm,
 	return (vm->wait_ns > host->wait_ns) == out ? 1 : -1;
 }
 
+/* A host's capture of all interfaces has each request several times. */
+static int64_t count_votes(const struct scene *s, const struct in6_addr *vm_ip,
+                           const struct in6_addr *host_ip)
+{
+	struct wait *waits;
+	size_t n = collect(s, &waits);
+	int64_t votes = 0;
+
+	for (size_t i = 1; i < n; i++)
+		for (size_t j = i;
+		     waits[i].at_vm && j-- > 0 && i - j <= SIGHTINGS_MAX &&
+		     waits[j].key == waits[i].key && !waits[j].at_vm;)
+			votes += vote(&waits[j], &waits[i], vm_ip, host_ip);
+	free(waits);
+	return votes;
+}
+
 /* It may not have an address yet. */
 static bool has_guest(const struct scene *s)
 {
@@ -272,17 +295,8 @@ static bool is_swapped(const struct scene *s)
 {
 	struct in6_addr vm_ip = common_end(s, CAPTURE_ROLE_VM);
 	struct in6_addr host_ip = common_end(s, CAPTURE_ROLE_HOST);
-	struct wait *waits;
-	size_t n = collect(s, &waits);
-	int64_t votes = 0;
+	int64_t votes = count_votes(s, &vm_ip, &host_ip);
 
-	for (size_t i = 0; i + 1 < n; i++) {
-		if (waits[i].key != waits[i + 1].key || waits[i].at_vm ||
-		    !waits[i + 1].at_vm)
-			continue;
-		votes += vote(&waits[i], &waits[i + 1], &vm_ip, &host_ip);
-	}
-	free(waits);
 	if (votes == 0 && has_host_names(s, CAPTURE_ROLE_VM) !=
 	                          has_host_names(s, CAPTURE_ROLE_HOST))
 		return has_host_names(s, CAPTURE_ROLE_VM);
@@ -294,6 +308,26 @@ static bool is_swapped(const struct scene *s)
 	       (!has_guest(s) || !guest_fills(s, CAPTURE_ROLE_VM));
 }
 
+/* A capture of one conversation has two machines on each of its packets; the one
+ * that waits longer at the host is not the guest. */
+static void find_peer(struct scene *s)
+{
+	static const struct in6_addr nobody = IN6ADDR_ANY_INIT;
+	struct in6_addr vm_ip = common_end(s, CAPTURE_ROLE_VM);
+
+	if (addr_is_zero(&vm_ip) ||
+	    count_votes(s, &vm_ip, &nobody) > -PEER_VOTES_MIN)
+		return;
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct station_table *t = &s->points[i].track.stations;
+
+		for (uint32_t j = 0; j < t->count; j++)
+			if (s->points[i].role == CAPTURE_ROLE_VM &&
+			    station_has_ip(&t->stations[j], &vm_ip))
+				s->peer = t->stations[j].mac;
+	}
+}
+
 void roles_check_same(struct scene *s)
 {
 	s->same_file = same_file(s) || same_times(s);
@@ -302,9 +336,12 @@ void roles_check_same(struct scene *s)
 void roles_check(struct scene *s)
 {
 	roles_check_same(s);
-	if (s->same_file || s->n_captures != 2 || s->roles[0] == s->roles[1] ||
-	    (!is_swapped(s) && !relay_is_reversed(s)))
+	if (s->same_file || s->n_captures != 2 || s->roles[0] == s->roles[1])
 		return;
+	if (!is_swapped(s) && !relay_is_reversed(s)) {
+		find_peer(s);
+		return;
+	}
 	s->swapped = true;
 	for (size_t i = 0; i < s->n_captures; i++)
 		s->roles[i] = s->roles[i] == CAPTURE_ROLE_HOST

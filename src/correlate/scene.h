@@ -245,6 +245,7 @@ struct scene {
 	bool tunnels_cut; /* frames were cut inside tunnels, and say nothing */
 	bool swapped;
 	bool same_file;
+	struct mac peer; /* fills the guest's file as the guest does; or zero */
 	struct guest guest;
 	struct clock_steps *steps;
 	struct joins *joins; /* by capture */
