@@ -308,14 +308,33 @@ static bool is_swapped(const struct scene *s)
 	       (!has_guest(s) || !guest_fills(s, CAPTURE_ROLE_VM));
 }
 
+static uint32_t most_stations(const struct scene *s, enum capture_role role)
+{
+	uint32_t most = 0;
+
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct station_table *t = &s->points[i].track.stations;
+		uint32_t n = 0;
+
+		for (uint32_t j = 0; j < t->count; j++)
+			n += t->stations[j].sent + t->stations[j].received > 0;
+		if (s->points[i].role == role && n > most)
+			most = n;
+	}
+	return most;
+}
+
 /* A capture of one conversation has two machines on each of its packets; the one
- * that waits longer at the host is not the guest. */
+ * that waits longer at the host is not the guest.  The other file, which has more
+ * machines, is the host's. */
 static void find_peer(struct scene *s)
 {
 	static const struct in6_addr nobody = IN6ADDR_ANY_INIT;
 	struct in6_addr vm_ip = common_end(s, CAPTURE_ROLE_VM);
 
 	if (addr_is_zero(&vm_ip) ||
+	    most_stations(s, CAPTURE_ROLE_HOST) <=
+	            most_stations(s, CAPTURE_ROLE_VM) ||
 	    count_votes(s, &vm_ip, &nobody) > -PEER_VOTES_MIN)
 		return;
 	for (uint32_t i = 0; i < s->n_points; i++) {
@@ -326,6 +345,10 @@ static void find_peer(struct scene *s)
 			    station_has_ip(&t->stations[j], &vm_ip))
 				s->peer = t->stations[j].mac;
 	}
+	vm_ip = common_end(s, CAPTURE_ROLE_VM);
+	if (addr_is_zero(&vm_ip) ||
+	    count_votes(s, &vm_ip, &nobody) < PEER_VOTES_MIN)
+		s->peer = (struct mac){ { 0 } };
 }
 
 void roles_check_same(struct scene *s)
@@ -338,10 +361,9 @@ void roles_check(struct scene *s)
 	roles_check_same(s);
 	if (s->same_file || s->n_captures != 2 || s->roles[0] == s->roles[1])
 		return;
-	if (!is_swapped(s) && !relay_is_reversed(s)) {
-		find_peer(s);
+	find_peer(s);
+	if (!is_swapped(s) && !relay_is_reversed(s))
 		return;
-	}
 	s->swapped = true;
 	for (size_t i = 0; i < s->n_captures; i++)
 		s->roles[i] = s->roles[i] == CAPTURE_ROLE_HOST
