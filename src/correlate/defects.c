@@ -101,11 +101,25 @@ static void count_directions(const struct scene *s, const struct flow_table *t,
 	}
 }
 
+/* The guest's answers to what its own capture does not show */
+static uint64_t count_strays(const struct scene *s, const struct observation *o)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < o->track.n_strays; i++)
+		n += o->role == CAPTURE_ROLE_VM &&
+		     scene_is_guest_ip(s, &o->track.strays[i].from);
+	return n;
+}
+
 static void find_one_way(struct scene *s, struct observation *o)
 {
 	uint64_t packets[2] = { 0, 0 }, alone[2] = { 0, 0 };
+	uint64_t strays = count_strays(s, o);
 
 	count_directions(s, &o->track.flows, packets, alone);
+	packets[PATH_DIRECTION_FROM_GUEST] += strays;
+	alone[PATH_DIRECTION_FROM_GUEST] += strays;
 	for (int i = 0; i < 2; i++) {
 		uint64_t all = packets[0] + packets[1];
 
@@ -260,8 +274,9 @@ static void note_missed(const struct scene *s, struct observation *o,
 	size_t from = 0, to = q->n_silences;
 
 	second_set_add(&o->missed[class], host_ns);
-	if (o->track.seen[class].count == 0)
-		return; /* it shows none of that, ever: that is no hole */
+	/* It shows none of that, or nothing of one direction, ever: no hole. */
+	if (o->track.seen[class].count == 0 || o->lacks[0] || o->lacks[1])
+		return;
 	while (from < to) {
 		size_t middle = (from + to) / 2;
 
