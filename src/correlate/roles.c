@@ -17,6 +17,9 @@
 #define SAME_TIMES_MIN 10
 #define SAME_TIMES_PERCENT 95
 
+/* So many requests are passed on by the host, and by hardly a guest */
+#define PASSED_ON_MIN 3
+
 /* Same requests, answered alike, at the same distances in time from the first
  * packet: two taps on one cable agree in the number of packets, by chance also in
  * the time between the first and the last, and never in all between. */
@@ -84,6 +87,7 @@ struct wait {
 	int64_t tick_ns; /* of its capture's stamps */
 	struct in6_addr client;
 	struct in6_addr server;
+	uint32_t point;
 	uint8_t ttl;
 	bool at_vm;
 };
@@ -125,6 +129,7 @@ static size_t collect(const struct scene *s, struct wait **out)
 						: try->answer_ns - try->ts_ns,
 				.client = f->key.client,
 				.server = f->key.server,
+				.point = i,
 				.ttl = try->ttl,
 				.ts_ns = try->ts_ns,
 				.tick_ns = o->tick_ns,
@@ -254,6 +259,32 @@ static int64_t count_votes(const struct scene *s, const struct in6_addr *vm_ip,
 	return votes;
 }
 
+/* Of the requests that both files show: how many does each show at several points?
+ * Whose file that is passes them on. */
+static void count_passed_on(const struct scene *s, uint64_t by_role[2])
+{
+	struct wait *waits;
+	size_t n = collect(s, &waits);
+
+	for (size_t i = 0, to; i < n; i = to) {
+		bool seen[2] = { false, false }, several[2] = { false, false };
+
+		for (to = i; to < n && waits[to].key == waits[i].key; to++) {
+			enum capture_role role =
+				s->points[waits[to].point].role;
+
+			seen[role] = true;
+			several[role] |=
+				to > i &&
+				s->points[waits[to - 1].point].role == role &&
+				waits[to - 1].point != waits[to].point;
+		}
+		for (int role = 0; role < 2; role++)
+			by_role[role] += seen[0] && seen[1] && several[role];
+	}
+	free(waits);
+}
+
 /* It may not have an address yet. */
 static bool has_guest(const struct scene *s)
 {
@@ -296,7 +327,11 @@ static bool is_swapped(const struct scene *s)
 	struct in6_addr vm_ip = common_end(s, CAPTURE_ROLE_VM);
 	struct in6_addr host_ip = common_end(s, CAPTURE_ROLE_HOST);
 	int64_t votes = count_votes(s, &vm_ip, &host_ip);
+	uint64_t passed_on[2] = { 0, 0 };
 
+	count_passed_on(s, passed_on);
+	if ((passed_on[0] >= PASSED_ON_MIN) != (passed_on[1] >= PASSED_ON_MIN))
+		return passed_on[CAPTURE_ROLE_VM] >= PASSED_ON_MIN;
 	if (votes == 0 && has_host_names(s, CAPTURE_ROLE_VM) !=
 	                          has_host_names(s, CAPTURE_ROLE_HOST))
 		return has_host_names(s, CAPTURE_ROLE_VM);
@@ -371,4 +406,6 @@ void roles_check(struct scene *s)
 		                      : CAPTURE_ROLE_HOST;
 	for (uint32_t i = 0; i < s->n_points; i++)
 		s->points[i].role = s->roles[s->points[i].capture];
+	s->peer = (struct mac){ { 0 } };
+	find_peer(s);
 }
