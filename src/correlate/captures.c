@@ -256,6 +256,42 @@ static unsigned int answered_classes(const struct scene *s,
 	return classes;
 }
 
+/* Is a request of the guest's NICs at @o one of @keys?  Or (@add) is now */
+static bool find_keys(const struct scene *s, const struct observation *o,
+                      struct hash_table *keys, bool add)
+{
+	const struct flow_table *t = &o->track.flows;
+
+	for (uint32_t i = 0; i < t->n_tries; i++) {
+		uint64_t key = t->tries[i].key;
+		size_t pos = 0;
+
+		if (!is_of_nic(s, &t->flows[t->tries[i].flow]))
+			continue;
+		if (add)
+			hash_table_add(keys, key, 0);
+		else if (hash_table_find(keys, key, &pos) != HASH_TABLE_NONE)
+			return true;
+	}
+	return false;
+}
+
+/* At whatever distance in time */
+static bool shares_request(const struct scene *s)
+{
+	struct hash_table keys = { 0 };
+	bool found = false;
+
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_VM)
+			(void)find_keys(s, &s->points[i], &keys, true);
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_HOST)
+			found |= find_keys(s, &s->points[i], &keys, false);
+	hash_table_free(&keys);
+	return found;
+}
+
 /* Where both show the guest at work and nothing of it is the same, they are of
  * different times, whatever the clocks say.  Broadcasts that happen to look alike
  * may have told an offset; the host's view counts where it says that both look. */
@@ -265,7 +301,7 @@ static bool is_apart(const struct scene *s)
 	int64_t from_ns = INT64_MIN, to_ns = INT64_MAX;
 	unsigned int classes[2] = { 0, 0 };
 
-	if (s->shared_packets > 0)
+	if (s->shared_packets > 0 || shares_request(s))
 		return false;
 	if (s->aligned) {
 		from_ns = vm.first_ns - s->clock.offset_ns + ALIGNED_GUARD_NS;
