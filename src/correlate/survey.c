@@ -290,7 +290,7 @@ static void tell_parts(struct scene *s)
 			text = text_format(
 				"%s goes on in %s: join them (mergecap -w "
 				"all.pcapng FILE...) and diagnose the whole; "
-			        "as "
+				"as "
 				"two files they are taken for two points",
 				s->incident->captures[i].file,
 				s->incident->captures[j].file);
