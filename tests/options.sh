@@ -64,6 +64,7 @@ refused 'no such platform' 'no such platform' --platform xen
 said 'guest' 1 'nat-return-dropped' 46-nat-reply-dropped --guest 172.16.122.9
 refused 'no address' 'must be an IP or MAC address' --guest me
 refused 'no number' 'must be a number' --clock-offset soon
+said 'kinds of which nothing is known' 0 'worked; the captures cannot tell of 9 TCP connections of the guest' cap-filtered-guest
 said 'clock' 1 '"offset_ns": 1500000000' arp-lost-vswitch-handoff -f json --clock-offset 1.5
 
 said 'service' 1 '"name": "HTTP"' 46-nat-reply-dropped -f json

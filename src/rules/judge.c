@@ -138,6 +138,23 @@ static void put_subject(const struct subject *s, struct strbuf *out)
 	strbuf_printf(out, " (%s)", s->proto);
 }
 
+/* What was tried, and not one end of it seen */
+static void put_unknown(const struct incident *incident, struct strbuf *out)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < incident->n_checked; i++) {
+		const struct incident_checked *c = &incident->checked[i];
+
+		if (c->tried == 0 || decided(c) > 0)
+			continue;
+		strbuf_printf(out, "%s%" PRIu64 " %s",
+		              first ? "; the captures cannot tell of " : ", ",
+		              c->tried, c->what);
+		first = false;
+	}
+}
+
 static void summarise_healthy(const struct incident *incident,
                               struct strbuf *out)
 {
@@ -154,7 +171,9 @@ static void summarise_healthy(const struct incident *incident,
 		              c->what);
 		first = false;
 	}
-	strbuf_puts(out, " worked.");
+	strbuf_puts(out, " worked");
+	put_unknown(incident, out);
+	strbuf_puts(out, ".");
 }
 
 static void summarise_inconclusive(const struct judgement *j,
