@@ -154,7 +154,9 @@ static void look_for_gap(struct merge *m, const struct pending *w,
 	bool out = w->at.direction == PATH_DIRECTION_FROM_GUEST;
 	uint32_t n = m->scene->n_path + 1, last = NO_POINT;
 
-	if (!is_inside(m, w->at.host_ns) || w->rival || n > LOSS_DEPTHS)
+	/* What is lost is sent again; what a capture lost is not. */
+	if (!w->again || !is_inside(m, w->at.host_ns) || w->rival ||
+	    n > LOSS_DEPTHS)
 		return;
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t depth = out ? i : n - 1 - i;

@@ -99,19 +99,34 @@ static void append(struct pairing *p, const struct pending *w)
 	hash_table_add(&p->index, w->at.start, i);
 }
 
+/* The bytes of @w in another packet: the same packet again has the same key. */
+static bool is_sent_again(const struct passing *seen, const struct pending *w)
+{
+	return seen->cut == PASSING_BYTES && w->at.cut == PASSING_BYTES &&
+	       w->at.points & seen->points &&
+	       seen->direction == w->at.direction &&
+	       seen->peer_port == w->at.peer_port &&
+	       addr_equal(&seen->peer, &w->at.peer);
+}
+
 /* Of packets done with, the newest of each kind is enough to know copies by. */
 static void forget_older(struct pairing *p, uint32_t i)
 {
-	uint64_t key = p->pool[i].at.key, start = p->pool[i].at.start;
+	const struct passing *at = &p->pool[i].at;
 	size_t pos = 0;
 	uint32_t j;
 
-	while ((j = hash_table_find(&p->index, start, &pos)) !=
+	while ((j = hash_table_find(&p->index, at->start, &pos)) !=
 	       HASH_TABLE_NONE) {
 		struct pending *w = &p->pool[j];
 
-		if (j == i || w->at.key != key)
+		if (j == i)
 			continue;
+		if (w->at.key != at->key) {
+			/* Points of one file may be read late. */
+			w->again |= is_sent_again(at, w);
+			continue;
+		}
 		if (w->done_ns == 0) {
 			w->rival = true;
 			continue;
@@ -172,11 +187,14 @@ void pairing_feed(struct pairing *p, const struct passing *seen)
 	while (same < SAME_MAX && alike < ALIKE_MAX &&
 	       (i = hash_table_find(&p->index, seen->start, &pos)) !=
 	               HASH_TABLE_NONE) {
-		const struct pending *w = &p->pool[i];
+		struct pending *w = &p->pool[i];
 
 		alike++;
-		if (w->at.key != seen->key ||
-		    w->at.direction != seen->direction)
+		if (w->at.key != seen->key) {
+			w->again |= is_sent_again(seen, w);
+			continue;
+		}
+		if (w->at.direction != seen->direction)
 			continue;
 		if (w->at.points & seen->points && seen->packet_id != 0 &&
 		    w->at.packet_id == seen->packet_id)

@@ -29,6 +29,8 @@ struct cover {
  *		cannot be told
  * @crowded:	there are too many identical ones to pair
  * @copy:	the point has shown the very frame a moment before
+ * @again:	TCP data that a point which has shown it shows once more, in another
+ *		packet: its sender takes it for lost
  * @settled:	it waits no more, but what it carries may answer for others
  * @covered:	those of @at.points that have shown its bytes in other packets only
  * @indexed, @covers, @next, @prev, @next_done, @done_ns: internal
@@ -39,6 +41,7 @@ struct pending {
 	bool rival;
 	bool crowded;
 	bool copy;
+	bool again;
 	bool settled;
 	bool indexed;
 	struct cover covers[2];
