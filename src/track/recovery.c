@@ -5,6 +5,9 @@
 /* What is late by less has only been overtaken. */
 #define REORDER_NS (3 * MS)
 
+/* Packets of one connection that follow each other have IP ids so near. */
+#define ID_STEP_MAX 256
+
 /* Copies of one frame follow each other within this time. */
 #define COPY_NS (5 * MS)
 
@@ -46,13 +49,26 @@ static void note_ahead(struct tcp_progress *sent, const struct packet *p)
 	r->hole_to = p->tcp.seq;
 }
 
+/* Or has it only been overtaken?  Where its sender counts the IP id up, it tells;
+ * where round trips are short, time does not. */
+static bool is_sent_again(const struct tcp_recovery *r, const struct packet *p)
+{
+	int16_t step = (int16_t)(p->ip_id - r->newest_id);
+
+	if (p->ip_id != 0 && r->newest_id != 0 && step != 0 &&
+	    step >= -ID_STEP_MAX && step <= ID_STEP_MAX)
+		return step > 0;
+	return p->ts_ns - r->hole_ns >= REORDER_NS;
+}
+
 static void note_late(struct tcp_progress *sent, const struct packet *p)
 {
 	struct tcp_recovery *r = &sent->recovery;
 
-	if (p->ts_ns - r->hole_ns >= REORDER_NS) {
+	if (is_sent_again(r, p)) {
 		r->filled++;
 		r->filled_seq = p->tcp.seq;
+		r->newest_id = p->ip_id;
 	}
 	if (p->tcp.seq != r->hole_from)
 		return;
@@ -85,4 +101,13 @@ void recovery_note(struct tcp_progress *sent, const struct packet *p)
 	r->resent++;
 	r->again_seq = p->tcp.seq;
 	r->newest_id = p->ip_id;
+}
+
+void recovery_acked(struct tcp_progress *sent, uint32_t ack)
+{
+	struct tcp_recovery *r = &sent->recovery;
+
+	if (r->hole_from == r->hole_to || ahead(ack, r->hole_from) <= 0)
+		return;
+	r->hole_from = ahead(ack, r->hole_to) < 0 ? ack : r->hole_to;
 }

@@ -9,4 +9,8 @@
 /** recovery_note() - The next packet of one direction, before @sent knows it */
 void recovery_note(struct tcp_progress *sent, const struct packet *p);
 
+/** recovery_acked() - The other side has all bytes before @ack: those that are
+ * missing at this point were lost by the capture */
+void recovery_acked(struct tcp_progress *sent, uint32_t ack);
+
 #endif

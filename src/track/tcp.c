@@ -63,8 +63,10 @@ static void track_progress(struct tcp_progress *sent,
 	}
 	if (!(p->tcp.flags & TCP_FLAG_ACK) || !other->known)
 		return;
-	if (ahead(p->tcp.ack, other->acked) > 0)
-		other->acked = p->tcp.ack;
+	if (ahead(p->tcp.ack, other->acked) <= 0)
+		return;
+	other->acked = p->tcp.ack;
+	recovery_acked(other, p->tcp.ack);
 }
 
 static void track_syn(struct point *point, const struct packet *p)
