@@ -2,7 +2,7 @@
  * Opened TCP connections whose bytes stop on the way: compared as byte ranges,
  * since offload cuts segments differently at each point.
  */
-#include "correlate/scene.h"
+#include "correlate/locate.h"
 
 /* Sent again this often without an acknowledgement, it does not get through. */
 #define REPEATS_MIN 2
@@ -28,6 +28,37 @@ static const struct tcp_progress *progress(const struct flow *f, bool client)
 	return client ? &f->client_data : &f->server_data;
 }
 
+/* Does what goes this way pass @near first?  Of points beside the path it is not
+ * known. */
+static bool may_come_first(const struct scene *s, const struct chain *c,
+                           const struct sighting *near,
+                           const struct sighting *far, bool client)
+{
+	const struct observation *a = &s->points[near->point];
+	const struct observation *b = &s->points[far->point];
+	enum try_role role = try_role(s, c);
+
+	if ((role != TRY_ROLE_FROM_GUEST && role != TRY_ROLE_TO_GUEST) ||
+	    (a->role == CAPTURE_ROLE_HOST && !a->on_path) ||
+	    (b->role == CAPTURE_ROLE_HOST && !b->on_path) ||
+	    a->depth == b->depth)
+		return true;
+	return (a->depth < b->depth) ==
+	       (client == (role == TRY_ROLE_FROM_GUEST));
+}
+
+/* The host resets what it no longer knows: the guest never did.  A reset that has
+ * come as far as the SYN is the guest's, and the capture at @far lacks it. */
+static bool is_reset_by_host(const struct scene *s, const struct sighting *near,
+                             const struct sighting *far)
+{
+	const struct flow *fn = flow_at(s, near), *ff = flow_at(s, far);
+	const struct flow_table *t = &s->points[near->point].track.flows;
+
+	return fn->client_resets > 0 && ff->client_resets == 0 &&
+	       fn->client_ttl != t->tries[near->try].ttl;
+}
+
 /* Is what @near has of this direction missing at @far, for good? */
 static bool is_stuck(const struct scene *s, const struct sighting *near,
                      const struct sighting *far, bool client)
@@ -47,9 +78,8 @@ static bool is_stuck(const struct scene *s, const struct sighting *near,
 		return false;
 	if (at_ns + OVERDUE_NS > end_ns)
 		return false;
-	/* The host resets what it no longer knows: the guest never did. */
 	return a->repeats >= REPEATS_MIN ||
-	       (!client && fn->client_resets > 0 && ff->client_resets == 0);
+	       (!client && is_reset_by_host(s, near, far));
 }
 
 static void find_stall(const struct scene *s, struct chain *c,
@@ -59,7 +89,8 @@ static void find_stall(const struct scene *s, struct chain *c,
 	/* Behind a relay the bytes have other numbers. */
 	if (s->points[near->point].relayed != s->points[far->point].relayed)
 		return;
-	if (c->stall.stalled || !is_stuck(s, near, far, client))
+	if (c->stall.stalled || !may_come_first(s, c, near, far, client) ||
+	    !is_stuck(s, near, far, client))
 		return;
 	c->stall = (struct stall){
 		.stalled = true,
