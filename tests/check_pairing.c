@@ -17,6 +17,7 @@ static uint32_t rivals;
 static uint32_t copies;
 static uint32_t crowded;
 static uint32_t everywhere;
+static uint32_t again;
 
 static void note(void *context, const struct pending *w)
 {
@@ -31,6 +32,7 @@ static void note(void *context, const struct pending *w)
 	rivals += w->rival && !(vm && host);
 	copies += w->copy && w->rival && !(vm && host);
 	crowded += w->crowded;
+	again += w->again;
 }
 
 static struct pairing pairing = {
@@ -211,6 +213,21 @@ START_TEST(bytes_sent_again_do_not_hide_a_loss)
 }
 END_TEST
 
+START_TEST(what_is_lost_is_sent_again)
+{
+	struct passing copy = bytes(VM, 1000, 100, 200 * MS);
+
+	copy.key++;
+	see(bytes(VM, 1000, 100, 0));
+	see(bytes(VM, 1100, 100, 1)); /* nobody sends it again */
+	see(copy);
+	copy.points = PORT;
+	see(copy);
+	expect(1, 2, 0);
+	ck_assert_uint_eq(again, 1);
+}
+END_TEST
+
 START_TEST(other_peers_bytes_are_others)
 {
 	struct passing p = bytes(PORT, 1000, 1500, 1);
@@ -310,6 +327,7 @@ int main(void)
 		small_segments_become_a_large_one,
 		large_segments_are_cut_at_other_bytes,
 		bytes_sent_again_do_not_hide_a_loss,
+		what_is_lost_is_sent_again,
 		other_peers_bytes_are_others,
 		each_point_of_the_host_counts,
 		what_one_point_joins_stays_joined,

@@ -82,9 +82,33 @@ END_TEST
 START_TEST(overtaken_is_not_lost)
 {
 	sends(1000, 100, 0);
+	ip_id = 3;
 	sends(1200, 100, 10);
+	ip_id = 2;
 	sends(1100, 100, MS);
 	expect(3, 0, 0);
+}
+END_TEST
+
+START_TEST(sent_again_at_once_has_a_newer_id)
+{
+	sends(1000, 100, 0);
+	sends(1200, 100, 10);
+	sends(1100, 100, MS);
+	expect(3, 0, 1);
+}
+END_TEST
+
+START_TEST(an_acknowledged_hole_is_the_captures)
+{
+	ip_id = 0;
+	sends(1000, 100, 0);
+	sends(1200, 100, 10);
+	recovery_acked(&sent, 1300);
+	ck_assert_uint_eq(sent.recovery.hole_to, sent.recovery.hole_from);
+	sends(1400, 100, 100 * MS);
+	sends(1300, 100, 101 * MS);
+	expect(4, 0, 0);
 }
 END_TEST
 
@@ -147,6 +171,8 @@ int main(void)
 		what_is_acknowledged_is_not_lost_beyond,
 		the_first_try_was_lost_before,
 		overtaken_is_not_lost,
+		sent_again_at_once_has_a_newer_id,
+		an_acknowledged_hole_is_the_captures,
 		copies_of_a_frame_are_not_sent_again,
 		without_ip_ids_time_tells_copies,
 		probes_are_not_sent_again,
