@@ -60,7 +60,7 @@ static bool is_own(const struct station_table *t, const struct station *st,
 	/* Cooked captures do not say who received; the direction does. */
 	if (st->sent_out > 0)
 		return true;
-	if (st->sent_in > 0 || st->sent == 0)
+	if (st->sent_in > 0 || st->sent + st->sent_group == 0)
 		return false;
 	return (st->sent + st->received) * 100 >= t->unicast * share_percent;
 }
@@ -86,14 +86,21 @@ static uint32_t spoken(const struct station *st)
 	return n;
 }
 
-/* A gateway ties with the guest: it speaks for more addresses, and asks less. */
-static bool is_likelier(const struct flow_table *t, const struct station *a,
+/* A gateway ties with the guest: it speaks for more addresses, and asks less.
+ * But whoever is on all frames is on those that the other is not on. */
+static bool is_likelier(const struct point *point, const struct station *a,
                         const struct station *b)
 {
+	const struct flow_table *t = &point->flows;
+	uint64_t all = point->stations.unicast;
 	uint64_t of_a = a->sent + a->received, of_b = b->sent + b->received;
 
 	if (a->sent_out > 0 && b->sent_out > 0)
 		return a->sent_out > b->sent_out;
+	if (of_a >= all && of_b + FLOODED_MAX < all)
+		return true;
+	if (of_b >= all && of_a + FLOODED_MAX < all)
+		return false;
 	if (of_a * 10 > of_b * 11 || of_b * 10 > of_a * 11)
 		return of_a > of_b;
 	if (a->many_ips != b->many_ips)
@@ -163,7 +170,7 @@ static const struct station *own_station(const struct scene *s,
 		if (mac_equal(st->mac, s->peer) ||
 		    !is_own(t, st, share_percent))
 			continue;
-		if (!best || is_likelier(&point->flows, st, best))
+		if (!best || is_likelier(point, st, best))
 			best = st;
 	}
 	return best;

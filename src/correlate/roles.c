@@ -90,6 +90,7 @@ struct wait {
 	uint32_t point;
 	uint8_t ttl;
 	bool at_vm;
+	bool for_all; /* ARP passes everywhere */
 };
 
 static int by_key(const void *a, const void *b)
@@ -99,6 +100,12 @@ static int by_key(const void *a, const void *b)
 	if (x->key != y->key)
 		return x->key < y->key ? -1 : 1;
 	return (int)x->at_vm - (int)y->at_vm;
+}
+
+static bool is_resolution(const struct flow *f)
+{
+	return f->key.protocol == PROTOCOL_ARP ||
+	       f->key.protocol == PROTOCOL_NDP;
 }
 
 static size_t collect(const struct scene *s, struct wait **out)
@@ -118,8 +125,8 @@ static size_t collect(const struct scene *s, struct wait **out)
 			const struct try *try = &t->tries[j];
 			const struct flow *f = &t->flows[try->flow];
 
-			if (f->key.protocol == PROTOCOL_ARP ||
-			    f->key.protocol == PROTOCOL_NDP)
+			/* Requests that look alike are told apart by none. */
+			if (is_resolution(f) && f->n_tries != 1)
 				continue;
 			waits[n++] = (struct wait){
 				.key = try->key,
@@ -134,6 +141,7 @@ static size_t collect(const struct scene *s, struct wait **out)
 				.ts_ns = try->ts_ns,
 				.tick_ns = o->tick_ns,
 				.at_vm = o->role == CAPTURE_ROLE_VM,
+				.for_all = is_resolution(f),
 			};
 		}
 	}
@@ -206,7 +214,10 @@ static struct in6_addr common_end(const struct scene *s, enum capture_role role)
 					? CAPTURE_ROLE_VM
 					: CAPTURE_ROLE_HOST;
 	}
-	guest_find_sure(&probe);
+	if (mac_is_zero(s->peer))
+		guest_find_sure(&probe);
+	else
+		guest_find(&probe);
 	if (probe.points != s->points)
 		free(probe.points);
 	for (size_t i = 0; i < probe.guest.n_ips; i++)
@@ -214,6 +225,12 @@ static struct in6_addr common_end(const struct scene *s, enum capture_role role)
 			return probe.guest.ips[i];
 	return (struct in6_addr)IN6ADDR_ANY_INIT;
 }
+
+/** struct votes - How many say that host and guest are as said, and are not */
+struct votes {
+	int64_t yes;
+	int64_t no;
+};
 
 /*
  * Nested round trips and TTLs: the nearer point waits longer for what the guest
@@ -243,18 +260,23 @@ static int vote(const struct wait *host, const struct wait *vm,
 }
 
 /* A host's capture of all interfaces has each request several times. */
-static int64_t count_votes(const struct scene *s, const struct in6_addr *vm_ip,
-                           const struct in6_addr *host_ip)
+static struct votes count_votes(const struct scene *s,
+                                const struct in6_addr *vm_ip,
+                                const struct in6_addr *host_ip)
 {
 	struct wait *waits;
 	size_t n = collect(s, &waits);
-	int64_t votes = 0;
+	struct votes votes = { 0, 0 };
 
 	for (size_t i = 1; i < n; i++)
 		for (size_t j = i;
 		     waits[i].at_vm && j-- > 0 && i - j <= SIGHTINGS_MAX &&
-		     waits[j].key == waits[i].key && !waits[j].at_vm;)
-			votes += vote(&waits[j], &waits[i], vm_ip, host_ip);
+		     waits[j].key == waits[i].key && !waits[j].at_vm;) {
+			int x = vote(&waits[j], &waits[i], vm_ip, host_ip);
+
+			votes.yes += x > 0;
+			votes.no += x < 0;
+		}
 	free(waits);
 	return votes;
 }
@@ -280,9 +302,16 @@ static void count_passed_on(const struct scene *s, uint64_t by_role[2])
 				waits[to - 1].point != waits[to].point;
 		}
 		for (int role = 0; role < 2; role++)
-			by_role[role] += seen[0] && seen[1] && several[role];
+			by_role[role] += !waits[i].for_all && seen[0] &&
+			                 seen[1] && several[role];
 	}
 	free(waits);
+}
+
+/* So many more of them, or all of the few that there are */
+static bool is_clear(int64_t most, int64_t others)
+{
+	return most - others >= PEER_VOTES_MIN || (most > 0 && others == 0);
 }
 
 /* It may not have an address yet. */
@@ -326,19 +355,20 @@ static bool is_swapped(const struct scene *s)
 {
 	struct in6_addr vm_ip = common_end(s, CAPTURE_ROLE_VM);
 	struct in6_addr host_ip = common_end(s, CAPTURE_ROLE_HOST);
-	int64_t votes = count_votes(s, &vm_ip, &host_ip);
+	struct votes votes = count_votes(s, &vm_ip, &host_ip);
 	uint64_t passed_on[2] = { 0, 0 };
 
 	count_passed_on(s, passed_on);
 	if ((passed_on[0] >= PASSED_ON_MIN) != (passed_on[1] >= PASSED_ON_MIN))
 		return passed_on[CAPTURE_ROLE_VM] >= PASSED_ON_MIN;
-	if (votes == 0 && has_host_names(s, CAPTURE_ROLE_VM) !=
-	                          has_host_names(s, CAPTURE_ROLE_HOST))
+	if (votes.yes == votes.no &&
+	    has_host_names(s, CAPTURE_ROLE_VM) !=
+	            has_host_names(s, CAPTURE_ROLE_HOST))
 		return has_host_names(s, CAPTURE_ROLE_VM);
 	if (addr_is_zero(&host_ip))
 		return false;
-	if (votes != 0 && !addr_is_zero(&vm_ip))
-		return votes < 0;
+	if (votes.yes != votes.no && !addr_is_zero(&vm_ip))
+		return votes.no > votes.yes;
 	return guest_fills(s, CAPTURE_ROLE_HOST) &&
 	       (!has_guest(s) || !guest_fills(s, CAPTURE_ROLE_VM));
 }
@@ -366,11 +396,13 @@ static void find_peer(struct scene *s)
 {
 	static const struct in6_addr nobody = IN6ADDR_ANY_INIT;
 	struct in6_addr vm_ip = common_end(s, CAPTURE_ROLE_VM);
+	struct votes votes;
 
-	if (addr_is_zero(&vm_ip) ||
-	    most_stations(s, CAPTURE_ROLE_HOST) <=
-	            most_stations(s, CAPTURE_ROLE_VM) ||
-	    count_votes(s, &vm_ip, &nobody) > -PEER_VOTES_MIN)
+	if (addr_is_zero(&vm_ip) || most_stations(s, CAPTURE_ROLE_HOST) <=
+	                                    most_stations(s, CAPTURE_ROLE_VM))
+		return;
+	votes = count_votes(s, &vm_ip, &nobody);
+	if (!is_clear(votes.no, votes.yes))
 		return;
 	for (uint32_t i = 0; i < s->n_points; i++) {
 		const struct station_table *t = &s->points[i].track.stations;
@@ -381,8 +413,8 @@ static void find_peer(struct scene *s)
 				s->peer = t->stations[j].mac;
 	}
 	vm_ip = common_end(s, CAPTURE_ROLE_VM);
-	if (addr_is_zero(&vm_ip) ||
-	    count_votes(s, &vm_ip, &nobody) < PEER_VOTES_MIN)
+	votes = count_votes(s, &vm_ip, &nobody);
+	if (addr_is_zero(&vm_ip) || !is_clear(votes.yes, votes.no))
 		s->peer = (struct mac){ { 0 } };
 }
 
