@@ -58,6 +58,40 @@ static uint64_t frames_from(const struct scene *s, const struct observation *o,
 	return n;
 }
 
+/* Does the guest's own capture show packets of this family that have no address in
+ * common?  Else it may be filtered for one. */
+static bool shows_family(const struct observation *o, bool v4)
+{
+	const struct flow_table *t = &o->track.flows;
+	struct in6_addr ends[2] = { 0 };
+	bool common[2] = { true, true }, any = false;
+
+	for (uint32_t i = 0; i < t->n_flows; i++) {
+		const struct flow_key *k = &t->flows[i].key;
+
+		if (is_resolution(&t->flows[i]) || addr_is_v4(&k->client) != v4)
+			continue;
+		if (!any) {
+			ends[0] = k->client;
+			ends[1] = k->server;
+		}
+		for (int j = 0; j < 2; j++)
+			common[j] &= addr_equal(&k->client, &ends[j]) ||
+			             addr_equal(&k->server, &ends[j]);
+		any = true;
+	}
+	return any && !common[0] && !common[1];
+}
+
+static bool guest_could_show(const struct scene *s, const struct in6_addr *ip)
+{
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].role == CAPTURE_ROLE_VM &&
+		    shows_family(&s->points[i], addr_is_v4(ip)))
+			return true;
+	return false;
+}
+
 /* Is @ip used with the guest's MAC at the host, and not by the guest?  A point
  * nearer to the guest that has the frames too speaks for the guest. */
 static bool is_foreign(const struct scene *s, const struct in6_addr *ip,
@@ -81,7 +115,7 @@ static bool is_foreign(const struct scene *s, const struct in6_addr *ip,
 		found->point = i;
 		found->frames = n;
 	}
-	return most >= FOREIGN_FRAMES;
+	return most >= FOREIGN_FRAMES && guest_could_show(s, ip);
 }
 
 /* The guest's own addresses: its packets from there are in its capture */

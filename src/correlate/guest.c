@@ -83,7 +83,7 @@ static uint32_t spoken(const struct station *st)
 	for (uint8_t i = 0; i < st->n_ips; i++)
 		n += !addr_is_link_local(&st->ips[i]) &&
 		     !addr_is_zero(&st->ips[i]);
-	return n;
+	return n > 0 ? n : st->n_claimed;
 }
 
 /* A gateway ties with the guest: it speaks for more addresses, and asks less.

@@ -161,6 +161,9 @@ static struct location locate_from_guest(const struct steps *st)
 			/* A capture that lacks the guest's own request need
 			 * not have its answer. */
 			if (!st->seen[0] ||
+			    !visibility_shows_way(st->visibility, st->points[0],
+			                          PATH_DIRECTION_TO_GUEST,
+			                          st->class) ||
 			    (steps_answer_class(st, in) != st->class &&
 			     !steps_could_see(st, 0, PATH_DIRECTION_TO_GUEST,
 			                      steps_answer_class(st, in),
@@ -253,10 +256,12 @@ static struct location refused_between(const struct steps *st, uint32_t after,
 static bool could_see_refusal(const struct steps *st, uint32_t refused_at,
                               uint32_t absent, enum path_direction back)
 {
-	if (!st->seen[absent] ||
-	    sighting_try(st->scene, st->seen[refused_at])->refusal ==
-	            REFUSAL_RESET)
+	if (!st->seen[absent])
 		return true;
+	if (sighting_try(st->scene, st->seen[refused_at])->refusal ==
+	    REFUSAL_RESET)
+		return visibility_shows_way(st->visibility, st->points[absent],
+		                            back, st->class);
 	return steps_could_see(st, absent, back,
 	                       steps_answer_class(st, refused_at), true);
 }

@@ -67,6 +67,9 @@ void outage_note(struct scene *s, uint32_t point, const struct packet *p,
 			restart(at, host_ns);
 		if (own) {
 			at->out++;
+			at->shown += s->points[i]
+			                     .track.seen[traffic_class_of(p)]
+			                     .count > 0;
 			at->last_ns = host_ns;
 		}
 	}
@@ -121,6 +124,7 @@ static void count_whole(const struct scene *s, struct outage *all)
 		uint64_t port = port_answers(s, &s->points[i]);
 
 		all[i].out = out;
+		all[i].shown = out;
 		all[i].in = in > port ? in - port : 0;
 	}
 }
@@ -252,6 +256,13 @@ static void add_outage_evidence(struct scene *s, struct fact *f,
 	fact_add_evidence(f, &host);
 }
 
+static bool guest_lacks_inbound(const struct scene *s)
+{
+	uint32_t guest = scene_guest_point(s);
+
+	return s->points[guest].lacks[PATH_DIRECTION_TO_GUEST];
+}
+
 static void add_outage(struct scene *s, struct fact *f)
 {
 	struct outage *all = s->outages;
@@ -266,8 +277,11 @@ static void add_outage(struct scene *s, struct fact *f)
 		return;
 	at = &all[outer];
 	inner = inner_point(s, all, outer);
-	fact_set_number(f, FIELD_NIC_FRAMES_OUT, (int64_t)at->out);
-	fact_set_number(f, FIELD_NIC_UNICAST_IN, (int64_t)at->in);
+	/* Of what @outer shows nothing of at all, nothing can be missing. */
+	fact_set_interval(f, FIELD_NIC_FRAMES_OUT, (int64_t)at->shown,
+	                  (int64_t)at->out);
+	fact_set_interval(f, FIELD_NIC_UNICAST_IN, (int64_t)at->in,
+	                  guest_lacks_inbound(s) ? VALUE_MAX : (int64_t)at->in);
 	fact_set_number(f, FIELD_NIC_HOST_FRAMES, (int64_t)at->others);
 	fact_set_number(f, FIELD_NIC_AT_HOST,
 	                !s->outages_known && at->seen ? 1 : 0);

@@ -169,6 +169,7 @@ struct chain {
  * struct outage - Since when a point of the host lacks the guest
  * @since_ns:	last frame of the guest here, in the host's clock
  * @last_ns:	last frame of the guest in its own capture
+ * @shown:	of @out, those of a class that this point shows anything of
  * @out, @in:	frames that the guest sent, unicast that it received, since then
  * @others:	frames of others that this point has seen since then
  */
@@ -177,6 +178,7 @@ struct outage {
 	int64_t since_ns;
 	int64_t last_ns;
 	uint64_t out;
+	uint64_t shown;
 	uint64_t in;
 	uint64_t others;
 };

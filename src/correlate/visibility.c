@@ -24,6 +24,7 @@ struct visibility {
 	const struct scene *scene;
 	struct second_set crossed[SCENE_POINTS_MAX][2];
 	uint64_t by_class[SCENE_POINTS_MAX][2][TRAFFIC_CLASS_COUNT];
+	bool shows_ip[SCENE_POINTS_MAX][2]; /* packets that may go that way */
 	uint32_t bypassed
 		[SCENE_POINTS_MAX]; /* relays: what left by another way */
 	struct hash_table behind; /* hash of (point, MAC or IP) that crossed */
@@ -123,6 +124,11 @@ static void note_pair(struct visibility *v, const struct sighting *vm,
 		set_add(&v->behind, behind_ip(host->point, &f->key.server));
 }
 
+static bool is_guest_end(const struct scene *s, const struct in6_addr *ip)
+{
+	return scene_is_guest_ip(s, ip) || scene_is_outside(s, ip);
+}
+
 static bool is_resolution(const struct flow *f)
 {
 	return f->key.protocol == PROTOCOL_ARP ||
@@ -215,6 +221,28 @@ static void note_alive(struct visibility *v, const struct observation *o)
 	}
 }
 
+/* A filter for what goes to the guest, or comes from it, leaves nothing but that;
+ * ARP may be let through beside. */
+static void note_ways(struct visibility *v, uint32_t point)
+{
+	const struct scene *s = v->scene;
+	const struct flow_table *t = &s->points[point].track.flows;
+
+	for (uint32_t i = 0; i < t->n_flows; i++) {
+		const struct flow *f = &t->flows[i];
+		bool out = is_guest_end(s, &f->key.client);
+		bool in = is_guest_end(s, &f->key.server);
+		bool own = out || in;
+
+		if (is_resolution(f))
+			continue;
+		v->shows_ip[point][PATH_DIRECTION_FROM_GUEST] |=
+			!own || (out ? f->sent : f->received) > 0;
+		v->shows_ip[point][PATH_DIRECTION_TO_GUEST] |=
+			!own || (out ? f->received : f->sent) > 0;
+	}
+}
+
 struct visibility *visibility_new(const struct scene *s)
 {
 	struct visibility *v = xcalloc(1, sizeof(*v));
@@ -224,6 +252,8 @@ struct visibility *visibility_new(const struct scene *s)
 		note_chain(v, &s->chains[i]);
 	for (uint32_t i = 0; i < s->n_points; i++)
 		note_alive(v, &s->points[i]);
+	for (uint32_t i = 0; i < s->n_points; i++)
+		note_ways(v, i);
 	return v;
 }
 
@@ -423,6 +453,14 @@ static bool records(const struct scene *s, const struct observation *o,
 	       (class == TRAFFIC_DNS && records_dns(s, o, ts_ns));
 }
 
+bool visibility_shows_way(const struct visibility *v, uint32_t point,
+                          enum path_direction direction,
+                          enum traffic_class class)
+{
+	return class == TRAFFIC_ARP || class == TRAFFIC_NDP ||
+	       v->shows_ip[point][direction];
+}
+
 bool visibility_could_see(const struct visibility *v, uint32_t point,
                           enum path_direction direction,
                           enum traffic_class class, int64_t host_ns,
@@ -443,6 +481,8 @@ bool visibility_could_see(const struct visibility *v, uint32_t point,
 	                 host_ns + after_ns))
 		return false;
 	if (!records(s, o, class, ts_ns))
+		return false;
+	if (!visibility_shows_way(v, point, direction, class))
 		return false;
 	return second_set_near(&v->crossed[point][direction], host_ns,
 	                       AROUND_S);

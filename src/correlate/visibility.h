@@ -53,6 +53,12 @@ bool visibility_could_see(const struct visibility *v, uint32_t point,
                           enum traffic_class class, int64_t host_ns,
                           int64_t after_ns);
 
+/** visibility_shows_way() - Is there anything at @point to say that no filter leaves
+ * out what goes that way?  ARP may be let through beside. */
+bool visibility_shows_way(const struct visibility *v, uint32_t point,
+                          enum path_direction direction,
+                          enum traffic_class class);
+
 /** visibility_crossed() - Traffic of @class from or to the guest was matched
  * here and at the guest */
 bool visibility_crossed(const struct visibility *v, uint32_t point,
