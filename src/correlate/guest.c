@@ -60,7 +60,7 @@ static bool is_own(const struct station_table *t, const struct station *st,
 	/* Cooked captures do not say who received; the direction does. */
 	if (st->sent_out > 0)
 		return true;
-	if (st->sent_in > 0 || st->sent + st->sent_group == 0)
+	if (st->sent_in > 0)
 		return false;
 	return (st->sent + st->received) * 100 >= t->unicast * share_percent;
 }
@@ -86,6 +86,48 @@ static uint32_t spoken(const struct station *st)
 	return n > 0 ? n : st->n_claimed;
 }
 
+static bool is_one_way_unicast(const struct flow *f)
+{
+	return f->key.protocol != PROTOCOL_ARP && addr_is_v4(&f->key.server) &&
+	       addr_is_unicast(&f->key.server) &&
+	       (f->sent == 0 || f->received == 0);
+}
+
+/* The one address that all packets go to that others than @mute send; NULL */
+static const struct in6_addr *only_target(const struct flow_table *t,
+                                          const struct station *mute)
+{
+	const struct in6_addr *to = NULL;
+
+	for (uint32_t i = 0; i < t->n_flows; i++) {
+		const struct flow *f = &t->flows[i];
+		const struct in6_addr *end =
+			f->sent > 0 ? &f->key.server : &f->key.client;
+
+		if (!is_one_way_unicast(f) ||
+		    (!mac_is_zero(f->next_hop) &&
+		     !mac_equal(f->next_hop, mute->mac)))
+			continue;
+		if (to && !addr_equal(to, end))
+			return NULL;
+		to = end;
+	}
+	return to;
+}
+
+/* @mute only receives, all at one address, what @speaker sends for several: a
+ * capture of what goes to a guest. */
+static bool is_receiver(const struct flow_table *t, const struct station *mute,
+                        const struct station *speaker)
+{
+	const struct in6_addr *to;
+
+	if (mute->n_ips > 0 || speaker->n_ips < 2)
+		return false;
+	to = only_target(t, mute);
+	return to && !station_has_ip(speaker, to);
+}
+
 /* A gateway ties with the guest: it speaks for more addresses, and asks less.
  * But whoever is on all frames is on those that the other is not on. */
 static bool is_likelier(const struct point *point, const struct station *a,
@@ -101,6 +143,8 @@ static bool is_likelier(const struct point *point, const struct station *a,
 		return true;
 	if (of_b >= all && of_a + FLOODED_MAX < all)
 		return false;
+	if (is_receiver(t, a, b) != is_receiver(t, b, a))
+		return is_receiver(t, a, b);
 	if (of_a * 10 > of_b * 11 || of_b * 10 > of_a * 11)
 		return of_a > of_b;
 	if (a->many_ips != b->many_ips)
@@ -211,6 +255,19 @@ static void add_station(struct guest *g, const struct station *st)
 			add_ip(g, &st->ips[i]);
 }
 
+/* Who sends nothing at all here has the address that it gets packets at. */
+static void add_own(struct guest *g, const struct flow_table *t,
+                    const struct station *own)
+{
+	const struct in6_addr *to = NULL;
+
+	add_station(g, own);
+	if (own->n_ips + own->n_claimed == 0)
+		to = only_target(t, own);
+	if (to)
+		add_ip(g, to);
+}
+
 /* Without link addresses: the address on nearly all packets, rather the one
  * that asks. */
 static void find_by_ip(struct guest *g, const struct point *point)
@@ -278,7 +335,7 @@ static void find_own(struct scene *s, unsigned int share_percent)
 			continue;
 		own = own_station(s, &o->track, share_percent);
 		if (own)
-			add_station(&s->guest, own);
+			add_own(&s->guest, &o->track.flows, own);
 		else if (o->track.stations.count == 0)
 			find_by_ip(&s->guest, &o->track);
 	}
