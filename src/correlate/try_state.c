@@ -199,8 +199,19 @@ static bool has_spoken(const struct scene *s, const struct in6_addr *ip,
 	return false;
 }
 
+/* Is there a point that would have shown an offer, whole? */
+static bool shows_dhcp(const struct scene *s)
+{
+	for (uint32_t i = 0; i < s->n_points; i++)
+		if (s->points[i].track.seen[TRAFFIC_UDP].count > 0 &&
+		    s->points[i].track.shortened == 0)
+			return true;
+	return false;
+}
+
 /* DHCP servers ask for an address before they offer it (RFC 2131 2.2).  A capture
- * with a filter may lack the offer that another one has. */
+ * with a filter may lack the offer that another one has.  Where none could show
+ * one, the guest has the address from its first word on. */
 static bool is_before_offer(const struct scene *s, const struct chain *c,
                             const struct sighting *at)
 {
@@ -219,7 +230,10 @@ static bool is_before_offer(const struct scene *s, const struct chain *c,
 				return !has_spoken(s, &l->ip, c->host_ns);
 		}
 	}
-	return false;
+	return key->protocol == PROTOCOL_ARP &&
+	       scene_is_guest_ip(s, &key->server) && !shows_dhcp(s) &&
+	       !has_spoken(s, &key->server, c->host_ns) &&
+	       has_spoken(s, &key->server, INT64_MAX);
 }
 
 enum try_state try_state(const struct visibility *v, const struct scene *s,
