@@ -278,7 +278,8 @@ static void add_outage(struct scene *s, struct fact *f)
 	at = &all[outer];
 	inner = inner_point(s, all, outer);
 	/* Of what @outer shows nothing of at all, nothing can be missing. */
-	fact_set_interval(f, FIELD_NIC_FRAMES_OUT, (int64_t)at->shown,
+	fact_set_interval(f, FIELD_NIC_FRAMES_OUT,
+	                  at->shown > 0 ? (int64_t)at->out : 0,
 	                  (int64_t)at->out);
 	fact_set_interval(f, FIELD_NIC_UNICAST_IN, (int64_t)at->in,
 	                  guest_lacks_inbound(s) ? VALUE_MAX : (int64_t)at->in);
