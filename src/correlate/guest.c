@@ -48,6 +48,20 @@ static uint64_t frames_of(const struct station_table *t)
 	return n;
 }
 
+/* The tap of a guest that is here too */
+static bool is_tap(const struct station_table *t, const struct station *st)
+{
+	for (uint32_t i = 0; i < t->count; i++) {
+		struct mac tap = t->stations[i].mac;
+
+		tap.bytes[0] = TAP_FIRST_BYTE;
+		if (!mac_equal(t->stations[i].mac, st->mac) &&
+		    mac_equal(tap, st->mac))
+			return true;
+	}
+	return false;
+}
+
 static bool is_own(const struct station_table *t, const struct station *st,
                    unsigned int share_percent)
 {
@@ -55,7 +69,7 @@ static bool is_own(const struct station_table *t, const struct station *st,
 	if (t->unicast == 0)
 		return st->sent_group * 2 > frames_of(t);
 	/* The loopback interface; who is never a guest */
-	if (mac_is_zero(st->mac) || station_is_slirp(st))
+	if (mac_is_zero(st->mac) || station_is_slirp(st) || is_tap(t, st))
 		return false;
 	/* Cooked captures do not say who received; the direction does. */
 	if (st->sent_out > 0)
