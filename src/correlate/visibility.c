@@ -24,7 +24,7 @@ struct visibility {
 	const struct scene *scene;
 	struct second_set crossed[SCENE_POINTS_MAX][2];
 	uint64_t by_class[SCENE_POINTS_MAX][2][TRAFFIC_CLASS_COUNT];
-	bool shows_ip[SCENE_POINTS_MAX][2]; /* packets that may go that way */
+	bool shows_ip[SCENE_POINTS_MAX][2]; /* something that goes that way */
 	uint32_t bypassed
 		[SCENE_POINTS_MAX]; /* relays: what left by another way */
 	struct hash_table behind; /* hash of (point, MAC or IP) that crossed */
@@ -221,8 +221,9 @@ static void note_alive(struct visibility *v, const struct observation *o)
 	}
 }
 
-/* A filter for what goes to the guest, or comes from it, leaves nothing but that;
- * ARP may be let through beside. */
+/* A filter for what goes to the guest, or comes from it, leaves nothing but that.
+ * ARP may be let through beside; but where the guest gets ARP replies and nothing
+ * else, the network may be to blame: one-way filters show in other ways, too. */
 static void note_ways(struct visibility *v, uint32_t point)
 {
 	const struct scene *s = v->scene;
@@ -234,8 +235,11 @@ static void note_ways(struct visibility *v, uint32_t point)
 		bool in = is_guest_end(s, &f->key.server);
 		bool own = out || in;
 
-		if (is_resolution(f))
+		if (is_resolution(f)) {
+			v->shows_ip[point][PATH_DIRECTION_TO_GUEST] |=
+				out && f->received > 0;
 			continue;
+		}
 		v->shows_ip[point][PATH_DIRECTION_FROM_GUEST] |=
 			!own || (out ? f->sent : f->received) > 0;
 		v->shows_ip[point][PATH_DIRECTION_TO_GUEST] |=

@@ -54,7 +54,7 @@ bool visibility_could_see(const struct visibility *v, uint32_t point,
                           int64_t after_ns);
 
 /** visibility_shows_way() - Is there anything at @point to say that no filter leaves
- * out what goes that way?  ARP may be let through beside. */
+ * out what goes that way? */
 bool visibility_shows_way(const struct visibility *v, uint32_t point,
                           enum path_direction direction,
                           enum traffic_class class);
