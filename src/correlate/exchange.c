@@ -395,6 +395,10 @@ static void sort_chain(struct sorter *so, uint32_t i)
 
 	if (role == TRY_ROLE_STRANGER)
 		return;
+	/* What is asked of a guest that may be another machine tells nothing. */
+	if (role == TRY_ROLE_TO_GUEST && s->guest.unsure &&
+	    s->shared_packets == 0)
+		return;
 	key = sighting_flow(s, try_reference(s, c))->key;
 	/* Only requests that somebody has to answer can fail. */
 	if (key.protocol == PROTOCOL_NDP)

@@ -7,6 +7,9 @@
  * now and then. */
 #define OWN_SHARE_PERCENT 95
 
+/* So few frames may be one exchange. */
+#define UNSURE_MAX 4
+
 /* Where more is flooded it still has most of them. */
 #define FLOODED_SHARE_PERCENT 50
 
@@ -339,6 +342,20 @@ static void find_hinted(struct scene *s)
 		g->macs[g->n_macs++] = h->guest_mac;
 }
 
+/* One exchange of two machines, and nothing tells which of them is the guest */
+static bool is_either(const struct scene *s, const struct observation *o,
+                      const struct station *own, unsigned int share_percent)
+{
+	const struct station_table *t = &o->track.stations;
+
+	for (uint32_t i = 0; i < t->count; i++)
+		if (&t->stations[i] != own && mac_is_zero(s->peer) &&
+		    t->unicast > 0 && t->unicast < UNSURE_MAX &&
+		    is_own(t, &t->stations[i], share_percent))
+			return true;
+	return false;
+}
+
 static void find_own(struct scene *s, unsigned int share_percent)
 {
 	for (uint32_t i = 0; i < s->n_points; i++) {
@@ -348,9 +365,10 @@ static void find_own(struct scene *s, unsigned int share_percent)
 		if (o->role != CAPTURE_ROLE_VM)
 			continue;
 		own = own_station(s, &o->track, share_percent);
-		if (own)
+		if (own) {
+			s->guest.unsure |= is_either(s, o, own, share_percent);
 			add_own(&s->guest, &o->track.flows, own);
-		else if (o->track.stations.count == 0)
+		} else if (o->track.stations.count == 0)
 			find_by_ip(&s->guest, &o->track);
 	}
 }

@@ -20,6 +20,9 @@
 /* So many requests are passed on by the host, and by hardly a guest */
 #define PASSED_ON_MIN 3
 
+/* Of one conversation both machines are on so many packets. */
+#define PEER_SHARE_PERCENT 80
+
 /* Same requests, answered alike, at the same distances in time from the first
  * packet: two taps on one cable agree in the number of packets, by chance also in
  * the time between the first and the last, and never in all between. */
@@ -389,6 +392,25 @@ static uint32_t most_stations(const struct scene *s, enum capture_role role)
 	return most;
 }
 
+/* Is this address, too, on nearly all that the guest's capture shows? */
+static bool is_on_most(const struct scene *s, const struct in6_addr *ip)
+{
+	uint64_t own = 0, all = 0;
+
+	for (uint32_t i = 0; i < s->n_points; i++) {
+		const struct station_table *t = &s->points[i].track.stations;
+
+		if (s->points[i].role != CAPTURE_ROLE_VM)
+			continue;
+		all += t->unicast;
+		for (uint32_t j = 0; j < t->count; j++)
+			if (station_has_ip(&t->stations[j], ip))
+				own += t->stations[j].sent +
+				       t->stations[j].received;
+	}
+	return own * 100 >= all * PEER_SHARE_PERCENT;
+}
+
 /* A capture of one conversation has two machines on each of its packets; the one
  * that waits longer at the host is not the guest.  The other file, which has more
  * machines, is the host's. */
@@ -414,7 +436,8 @@ static void find_peer(struct scene *s)
 	}
 	vm_ip = common_end(s, CAPTURE_ROLE_VM);
 	votes = count_votes(s, &vm_ip, &nobody);
-	if (addr_is_zero(&vm_ip) || !is_clear(votes.yes, votes.no))
+	if (addr_is_zero(&vm_ip) || !is_clear(votes.yes, votes.no) ||
+	    !is_on_most(s, &vm_ip))
 		s->peer = (struct mac){ { 0 } };
 }
 

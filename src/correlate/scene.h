@@ -124,6 +124,7 @@ struct guest {
 	enum network_mode mode;
 	struct in6_addr outside[2]; /* its address behind NAT: IPv4, IPv6 */
 	bool has_outside[2];
+	bool unsure; /* the other end of one exchange may be the guest instead */
 };
 
 /**
