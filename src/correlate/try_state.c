@@ -199,12 +199,28 @@ static bool has_spoken(const struct scene *s, const struct in6_addr *ip,
 	return false;
 }
 
+static bool shows_guests_udp(const struct scene *s, const struct observation *o)
+{
+	const struct flow_table *t = &o->track.flows;
+
+	for (uint32_t i = 0; i < t->n_flows; i++) {
+		const struct flow_key *k = &t->flows[i].key;
+
+		if ((k->protocol == PROTOCOL_UDP ||
+		     k->protocol == PROTOCOL_DNS) &&
+		    (scene_is_guest_ip(s, &k->client) ||
+		     scene_is_guest_ip(s, &k->server)))
+			return true;
+	}
+	return o->track.n_leases > 0;
+}
+
 /* Is there a point that would have shown an offer, whole? */
 static bool shows_dhcp(const struct scene *s)
 {
 	for (uint32_t i = 0; i < s->n_points; i++)
-		if (s->points[i].track.seen[TRAFFIC_UDP].count > 0 &&
-		    s->points[i].track.shortened == 0)
+		if (s->points[i].track.shortened == 0 &&
+		    shows_guests_udp(s, &s->points[i]))
 			return true;
 	return false;
 }
