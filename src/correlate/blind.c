@@ -1,7 +1,6 @@
 #include "correlate/blind.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "base/strbuf.h"
 
@@ -15,14 +14,6 @@ static const struct {
 	{ TRAFFIC_DNS, "DNS" },
 };
 
-static const char *base_name(const struct scene *s, uint32_t capture)
-{
-	const char *file = s->incident->captures[capture].file;
-	const char *slash = strrchr(file, '/');
-
-	return slash ? slash + 1 : file;
-}
-
 static void put_point(const struct scene *s, const struct observation *o,
                       struct strbuf *out)
 {
@@ -31,7 +22,7 @@ static void put_point(const struct scene *s, const struct observation *o,
 
 	if (c->n_points > 1 && p->name)
 		strbuf_printf(out, "%s of ", p->name);
-	strbuf_puts(out, base_name(s, o->capture));
+	strbuf_puts(out, incident_file_name(c));
 }
 
 /* Should it show some, if all is well?  A router's far side has ARP of its own,

@@ -21,12 +21,6 @@
 #define TARGETS_MAX                                                            \
 	(sizeof(((struct foreign *)NULL)->targets) / sizeof(struct in6_addr))
 
-static bool is_resolution(const struct flow *f)
-{
-	return f->key.protocol == PROTOCOL_ARP ||
-	       f->key.protocol == PROTOCOL_NDP;
-}
-
 /* Packets that were sent from @ip with the guest's MAC; sets when and where */
 static uint64_t frames_from(const struct scene *s, const struct observation *o,
                             const struct in6_addr *ip, struct foreign *found)
@@ -38,7 +32,7 @@ static uint64_t frames_from(const struct scene *s, const struct observation *o,
 		const struct flow *f = &t->flows[i];
 		uint64_t frames = 0;
 
-		if (is_resolution(f))
+		if (flow_key_is_resolution(&f->key))
 			continue;
 		if (addr_equal(&f->key.client, ip) &&
 		    scene_is_guest_mac(s, f->client_mac))
@@ -69,7 +63,7 @@ static bool shows_family(const struct observation *o, bool v4)
 	for (uint32_t i = 0; i < t->n_flows; i++) {
 		const struct flow_key *k = &t->flows[i].key;
 
-		if (is_resolution(&t->flows[i]) || addr_is_v4(&k->client) != v4)
+		if (flow_key_is_resolution(k) || addr_is_v4(&k->client) != v4)
 			continue;
 		if (!any) {
 			ends[0] = k->client;
@@ -191,7 +185,7 @@ static void note_chain(const struct scene *s, const struct chain *c,
 	if (!f || !addr_equal(&f->key.client, &found->ip) ||
 	    !scene_is_guest_mac(s, sighting_try(s, host)->src_mac))
 		return;
-	if (!is_resolution(f)) {
+	if (!flow_key_is_resolution(&f->key)) {
 		found->frames += !vm;
 		return;
 	}

@@ -70,11 +70,6 @@ static bool is_answered(const struct scene *s, const struct sighting *at)
 	return try->answer == TRY_ANSWERED && !is_repeated(t, at->try);
 }
 
-static bool is_guest_end(const struct scene *s, const struct in6_addr *ip)
-{
-	return scene_is_guest_ip(s, ip) || scene_is_outside(s, ip);
-}
-
 /* Packets of the guest's flows by direction, and connections in which only that
  * direction is seen though data flows: somebody has to acknowledge it. */
 static void count_directions(const struct scene *s, const struct flow_table *t,
@@ -82,7 +77,7 @@ static void count_directions(const struct scene *s, const struct flow_table *t,
 {
 	for (uint32_t i = 0; i < t->n_flows; i++) {
 		const struct flow *f = &t->flows[i];
-		bool out = is_guest_end(s, &f->key.client);
+		bool out = scene_is_guest_end(s, &f->key.client);
 		enum path_direction there = out ? PATH_DIRECTION_FROM_GUEST
 		                                : PATH_DIRECTION_TO_GUEST;
 		enum path_direction back = out ? PATH_DIRECTION_TO_GUEST
@@ -90,7 +85,7 @@ static void count_directions(const struct scene *s, const struct flow_table *t,
 
 		if (f->key.protocol == PROTOCOL_ARP ||
 		    f->key.protocol == PROTOCOL_NDP ||
-		    (!out && !is_guest_end(s, &f->key.server)))
+		    (!out && !scene_is_guest_end(s, &f->key.server)))
 			continue;
 		packets[there] += f->sent;
 		packets[back] += f->received;
@@ -143,12 +138,6 @@ static enum traffic_class class_of(const struct flow *f)
 	return traffic_class_of_protocol((enum protocol)f->key.protocol);
 }
 
-static bool is_resolution(const struct flow *f)
-{
-	return f->key.protocol == PROTOCOL_ARP ||
-	       f->key.protocol == PROTOCOL_NDP;
-}
-
 static const struct try *try_at(const struct scene *s,
                                 const struct sighting *at)
 {
@@ -162,7 +151,8 @@ static bool may_be_flooded(const struct scene *s, const struct chain *c)
 	for (uint32_t i = 0; i < c->n; i++)
 		if (try_at(s, &s->sightings[c->first + i])->unicast)
 			return false;
-	return is_resolution(flow_at(s, &s->sightings[c->first]));
+	return flow_key_is_resolution(
+		&flow_at(s, &s->sightings[c->first])->key);
 }
 
 /* @class: TRAFFIC_CLASS_COUNT for any */
@@ -247,12 +237,13 @@ static bool has_to_pass(const struct finder *f, uint32_t point,
 	if (o->track.seen[class].count > 0 ||
 	    (o->relayed && class != TRAFFIC_TCP))
 		return has_crossed(f, point, flow, (int)class, false) ||
-		       (is_resolution(flow) && try->has_dst_mac &&
-		        mac_is_group(try->dst_mac) &&
+		       (flow_key_is_resolution(&flow->key) &&
+		        try->has_dst_mac && mac_is_group(try->dst_mac) &&
 		        has_crossed(f, point, flow, (int)class, true));
 	if (!o->hop)
 		return has_crossed(f, point, flow, TRAFFIC_CLASS_COUNT, false);
-	return !is_resolution(flow) && scene_on_link(s, peer) == 0;
+	return !flow_key_is_resolution(&flow->key) &&
+	       scene_on_link(s, peer) == 0;
 }
 
 static bool is_awake(const struct scene *s, const struct observation *o,
@@ -371,7 +362,7 @@ static void find_unread(const struct scene *s, struct observation *o)
 		const struct icmp_error *e = &o->track.errors[i];
 		int64_t host_ns = scene_host_ns(s, o, e->ts_ns);
 
-		if (!e->quoted.valid && is_guest_end(s, &e->to))
+		if (!e->quoted.valid && scene_is_guest_end(s, &e->to))
 			second_set_add_range(&o->unread,
 			                     host_ns - ERROR_DELAY_NS, host_ns);
 	}

@@ -42,6 +42,11 @@ bool scene_is_outside(const struct scene *s, const struct in6_addr *ip)
 	return outside && addr_equal(outside, ip);
 }
 
+bool scene_is_guest_end(const struct scene *s, const struct in6_addr *ip)
+{
+	return scene_is_guest_ip(s, ip) || scene_is_outside(s, ip);
+}
+
 static uint64_t frames_of(const struct station_table *t)
 {
 	uint64_t n = 0;

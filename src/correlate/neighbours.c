@@ -16,12 +16,6 @@
 /* What waited for an answer of ARP is sent at once. */
 #define JUST_NS INT64_C(100000000)
 
-static bool is_resolution(const struct flow *f)
-{
-	return f->key.protocol == PROTOCOL_ARP ||
-	       f->key.protocol == PROTOCOL_NDP;
-}
-
 static struct peer *find(const struct peer_table *t, const struct in6_addr *ip)
 {
 	uint64_t hash = hash_bytes(ip, sizeof(*ip));
@@ -94,7 +88,8 @@ static void note_flow(struct scene *s, const struct observation *o,
 		note_sent(s, o, f, &f->key.server);
 	if (f->received > 0 && is_by_guest(s, o, &f->key.server, f->server_mac))
 		note_sent(s, o, f, &f->key.client);
-	if (o->hop || is_resolution(f) || f->sent == 0 || f->received == 0)
+	if (o->hop || flow_key_is_resolution(&f->key) || f->sent == 0 ||
+	    f->received == 0)
 		return;
 	note_route(s, o, &f->key.client, f->client_mac);
 	note_route(s, o, &f->key.server, f->server_mac);

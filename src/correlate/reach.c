@@ -18,11 +18,6 @@ static uint64_t of_ip(const struct in6_addr *ip)
 	return hash_bytes(ip, sizeof(*ip));
 }
 
-static bool is_resolution(uint32_t protocol)
-{
-	return protocol == PROTOCOL_ARP || protocol == PROTOCOL_NDP;
-}
-
 static bool is_off_link(const struct scene *s, const struct in6_addr *ip)
 {
 	return addr_is_unicast(ip) && scene_on_link(s, ip) == 0;
@@ -103,7 +98,7 @@ static void note_flows(struct reach *r, uint32_t point)
 	for (uint32_t i = 0; i < t->n_flows; i++) {
 		const struct flow *f = &t->flows[i];
 
-		if (!is_resolution(f->key.protocol)) {
+		if (!flow_key_is_resolution(&f->key)) {
 			note_flow(r, point, f);
 			note_guest_flow(r, f);
 		} else if (o->role == CAPTURE_ROLE_HOST && f->received == 0 &&
@@ -178,7 +173,7 @@ static void note_inbound(struct reach *r, const struct chain *c)
 	int on_link = scene_on_link(s, &k->client);
 	uint32_t bit = 1u << k->protocol;
 
-	if (is_resolution(k->protocol) || k->protocol == PROTOCOL_UDP ||
+	if (flow_key_is_resolution(k) || k->protocol == PROTOCOL_UDP ||
 	    try_role(s, c) != TRY_ROLE_TO_GUEST || on_link < 0)
 		return;
 	if (guest)

@@ -105,12 +105,6 @@ static int by_key(const void *a, const void *b)
 	return (int)x->at_vm - (int)y->at_vm;
 }
 
-static bool is_resolution(const struct flow *f)
-{
-	return f->key.protocol == PROTOCOL_ARP ||
-	       f->key.protocol == PROTOCOL_NDP;
-}
-
 static size_t collect(const struct scene *s, struct wait **out)
 {
 	struct wait *waits;
@@ -129,7 +123,7 @@ static size_t collect(const struct scene *s, struct wait **out)
 			const struct flow *f = &t->flows[try->flow];
 
 			/* Requests that look alike are told apart by none. */
-			if (is_resolution(f) && f->n_tries != 1)
+			if (flow_key_is_resolution(&f->key) && f->n_tries != 1)
 				continue;
 			waits[n++] = (struct wait){
 				.key = try->key,
@@ -144,7 +138,7 @@ static size_t collect(const struct scene *s, struct wait **out)
 				.ts_ns = try->ts_ns,
 				.tick_ns = o->tick_ns,
 				.at_vm = o->role == CAPTURE_ROLE_VM,
-				.for_all = is_resolution(f),
+				.for_all = flow_key_is_resolution(&f->key),
 			};
 		}
 	}

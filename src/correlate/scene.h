@@ -331,6 +331,9 @@ const struct in6_addr *scene_outside_for(const struct scene *s,
 /** scene_is_outside() - Is @ip one of them? */
 bool scene_is_outside(const struct scene *s, const struct in6_addr *ip);
 
+/** scene_is_guest_end() - Is @ip the guest's, there or beyond NAT? */
+bool scene_is_guest_end(const struct scene *s, const struct in6_addr *ip);
+
 /** gateway_serves() - Is it one for the family of @ip? */
 bool gateway_serves(const struct gateway *gw, const struct in6_addr *ip);
 

@@ -5,7 +5,6 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/strbuf.h"
 #include "base/xalloc.h"
@@ -257,17 +256,16 @@ static void tell(const struct scene *s, uint32_t capture)
 
 	for (size_t i = 0; i < steps->n; i++) {
 		const struct clock_step *step = &steps->items[i];
-		const char *file = s->incident->captures[capture].file;
-		const char *name = strrchr(file, '/');
 		int64_t ms = (llabs(step->ns) + S / 2000) / (S / 1000);
 		struct strbuf text = { 0 };
 
-		strbuf_printf(&text,
-		              "the clock of %s was set %s by %" PRId64
-		              ".%03" PRId64 " s before frame %" PRIu64,
-		              name ? name + 1 : file,
-		              step->ns < 0 ? "back" : "forward", ms / 1000,
-		              ms % 1000, step->frame);
+		strbuf_printf(
+			&text,
+			"the clock of %s was set %s by %" PRId64 ".%03" PRId64
+			" s before frame %" PRIu64,
+			incident_file_name(&s->incident->captures[capture]),
+			step->ns < 0 ? "back" : "forward", ms / 1000, ms % 1000,
+			step->frame);
 		if (!step->measured)
 			strbuf_puts(&text,
 			            " or more, or files were joined there: "

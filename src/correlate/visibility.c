@@ -124,17 +124,6 @@ static void note_pair(struct visibility *v, const struct sighting *vm,
 		set_add(&v->behind, behind_ip(host->point, &f->key.server));
 }
 
-static bool is_guest_end(const struct scene *s, const struct in6_addr *ip)
-{
-	return scene_is_guest_ip(s, ip) || scene_is_outside(s, ip);
-}
-
-static bool is_resolution(const struct flow *f)
-{
-	return f->key.protocol == PROTOCOL_ARP ||
-	       f->key.protocol == PROTOCOL_NDP;
-}
-
 /* A connection that worked, and the relay's uplink does not show it: it left by
  * another. */
 static void note_bypass(struct visibility *v, uint32_t point,
@@ -165,7 +154,7 @@ static void note_answered(struct visibility *v, const struct chain *c,
 
 	if (from_guest && try->answer != TRY_ANSWERED)
 		return;
-	if (!from_guest && is_resolution(f))
+	if (!from_guest && flow_key_is_resolution(&f->key))
 		return; /* a broadcast comes by every port */
 	set_add(&v->answered,
 	        behind_ip(vm->point,
@@ -231,11 +220,11 @@ static void note_ways(struct visibility *v, uint32_t point)
 
 	for (uint32_t i = 0; i < t->n_flows; i++) {
 		const struct flow *f = &t->flows[i];
-		bool out = is_guest_end(s, &f->key.client);
-		bool in = is_guest_end(s, &f->key.server);
+		bool out = scene_is_guest_end(s, &f->key.client);
+		bool in = scene_is_guest_end(s, &f->key.server);
 		bool own = out || in;
 
-		if (is_resolution(f)) {
+		if (flow_key_is_resolution(&f->key)) {
 			v->shows_ip[point][PATH_DIRECTION_TO_GUEST] |=
 				out && f->received > 0;
 			continue;
@@ -327,7 +316,7 @@ static bool is_for_everybody(const struct scene *s, const struct chain *c,
 		if (s->points[at->point].track.flows.tries[at->try].unicast)
 			return false;
 	}
-	return is_resolution(f);
+	return flow_key_is_resolution(&f->key);
 }
 
 /* The relay opens connections and asks questions of its own, and repeats them
@@ -406,7 +395,7 @@ enum relevance visibility_relevance(const struct visibility *v,
 		return RELEVANCE_YES;
 	for (uint32_t i = 0; i < chain->n; i++)
 		if (s->sightings[chain->first + i].point == point &&
-		    !(reply && is_resolution(f)))
+		    !(reply && flow_key_is_resolution(&f->key)))
 			return RELEVANCE_YES;
 	if (s->points[point].relayed)
 		return relevance_behind_relay(v, at, f, point);

@@ -101,6 +101,13 @@ struct claim *incident_claim(struct incident *incident, int32_t i)
 	return &incident->claims[i];
 }
 
+const char *incident_file_name(const struct incident_capture *c)
+{
+	const char *slash = strrchr(c->file, '/');
+
+	return slash ? slash + 1 : c->file;
+}
+
 static void add_text(struct incident_texts *texts, const char *text)
 {
 	for (size_t i = 0; i < texts->n; i++)

@@ -184,6 +184,9 @@ void incident_free(struct incident *incident);
 int32_t incident_add_claim(struct incident *incident, uint32_t capture,
                            uint32_t point);
 
+/** incident_file_name() - The file's name without its folder; borrowed from @c */
+const char *incident_file_name(const struct incident_capture *c);
+
 /** incident_add_limit() - Note that a limit was reached (once each) */
 void incident_add_limit(struct incident *incident, const char *text);
 

@@ -20,6 +20,11 @@ static uint64_t hash_key(const struct flow_key *key)
 	return hash_bytes(key, sizeof(*key));
 }
 
+bool flow_key_is_resolution(const struct flow_key *key)
+{
+	return key->protocol == PROTOCOL_ARP || key->protocol == PROTOCOL_NDP;
+}
+
 uint32_t flow_table_find(const struct flow_table *t, const struct flow_key *key)
 {
 	uint64_t hash = hash_key(key);

@@ -206,6 +206,9 @@ struct flow_table {
 	bool full; /* a limit was reached: later flows or tries are missing */
 };
 
+/** flow_key_is_resolution() - ARP, or the neighbour discovery that IPv6 has instead */
+bool flow_key_is_resolution(const struct flow_key *key);
+
 /** flow_table_find() - The flow with this key, or FLOW_NONE */
 uint32_t flow_table_find(const struct flow_table *t,
                          const struct flow_key *key);
