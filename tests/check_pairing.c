@@ -228,6 +228,34 @@ START_TEST(what_is_lost_is_sent_again)
 }
 END_TEST
 
+START_TEST(what_is_sent_again_may_be_lost_again)
+{
+	struct passing copy = bytes(VM, 1000, 100, 200 * MS);
+
+	copy.key++;
+	see(bytes(VM, 1000, 100, 0));
+	see(copy);
+	expect(0, 2, 0);
+	ck_assert_uint_eq(again, 1);
+}
+END_TEST
+
+/* The points of one file are not read in order: the first try comes last. */
+START_TEST(what_was_sent_again_may_be_read_late)
+{
+	struct passing copy = bytes(VM, 1000, 100, 0);
+
+	copy.key++;
+	see(copy);
+	see(bytes(VM, 1000, 100, 1));
+	copy.points = PORT;
+	copy.host_ns = 2;
+	see(copy);
+	expect(1, 1, 0);
+	ck_assert_uint_eq(again, 2);
+}
+END_TEST
+
 START_TEST(other_peers_bytes_are_others)
 {
 	struct passing p = bytes(PORT, 1000, 1500, 1);
@@ -328,6 +356,8 @@ int main(void)
 		large_segments_are_cut_at_other_bytes,
 		bytes_sent_again_do_not_hide_a_loss,
 		what_is_lost_is_sent_again,
+		what_is_sent_again_may_be_lost_again,
+		what_was_sent_again_may_be_read_late,
 		other_peers_bytes_are_others,
 		each_point_of_the_host_counts,
 		what_one_point_joins_stays_joined,
